@@ -1,0 +1,29 @@
+package bridge
+
+import "time"
+
+// Message goes to the broker.
+type Message struct {
+	Topic   string
+	Payload []byte
+	QoS     byte
+	Retain  bool
+	// State says that only the latest message on this topic counts: it is kept and published again after a reconnect, and
+	// gives way to a newer one when the queue overflows. Anything else is an event: what waits too long is dropped and counted.
+	State bool
+}
+
+// Inbound is a message from the broker.
+type Inbound struct {
+	Topic    string
+	Payload  []byte
+	Retained bool // the broker had kept it; it is not new
+}
+
+// Link is a change of the connection to the broker.
+type Link struct {
+	Up     bool
+	Broker string // its URL, without credentials
+	Err    error  // why it is down; nil when it is up, or has been closed by us
+	At     time.Time
+}
