@@ -1,0 +1,115 @@
+package gpio
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestHeaderLine(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		want uint32
+		err  string // part of the error; empty: none
+	}{
+		{"17", 17, ""}, {"GPIO17", 17, ""}, {"gpio17", 17, ""}, {"BCM17", 17, ""}, {"bcm0", 0, ""}, {"GPIO27", 27, ""},
+		{"P1-11", 17, ""}, {"p1-40", 21, ""}, {"P1-3", 2, ""}, {"P1-13", 27, ""}, {"P1-36", 16, ""}, {"0", 0, ""},
+		{"P1-6", 0, "P1-6 is ground"}, {"P1-1", 0, "3.3 V"}, {"P1-4", 0, "5 V"}, {"P1-27", 0, "EEPROM"}, {"P1-28", 0, "GPIO1"},
+		{"P1-0", 0, "P1-1 to P1-40"}, {"P1-41", 0, "P1-1 to P1-40"}, {"P1-", 0, "P1-1 to P1-40"}, {"P1-011", 0, "octal"},
+		{"28", 0, "GPIO27"}, {"GPIO40", 0, "GPIO27"}, {"017", 0, "octal"}, {"GPIO017", 0, "octal"}, {"00", 0, "octal"},
+		{"", 0, "GPIO27"}, {"-1", 0, "GPIO27"}, {"+1", 0, "GPIO27"}, {"GPIO", 0, "GPIO27"}, {"GPIO 17", 0, "GPIO27"},
+		{"GPIOBCM17", 0, "GPIO27"}, {"17.0", 0, "GPIO27"}, {"0x11", 0, "GPIO27"}, {"4294967313", 0, "GPIO27"}, {"١٧", 0, "GPIO27"},
+	} {
+		checkName(t, "HeaderLine", c.name, func(s string) (uint32, error) { return HeaderLine(s) }, c.want, c.err)
+	}
+}
+
+func TestHeaderLineName(t *testing.T) {
+	for offset, want := range map[uint32]string{
+		17: "GPIO17 (pin 11)", 0: "GPIO0 (pin 27)", 1: "GPIO1 (pin 28)", 21: "GPIO21 (pin 40)", 28: "line 28",
+	} {
+		if got := HeaderLineName(offset); got != want {
+			t.Errorf("HeaderLineName(%d) = %q, want %q", offset, got, want)
+		}
+	}
+	seen := map[string]bool{}
+	for o := range uint32(headerLines) {
+		name := HeaderLineName(o)
+		if seen[name] || !strings.HasPrefix(name, "GPIO") {
+			t.Errorf("HeaderLineName(%d) = %q: not a name of its own", o, name)
+		}
+		seen[name] = true
+	}
+}
+
+func TestMCP23017Line(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		want uint32
+		err  string
+	}{
+		{"GPA0", 0, ""}, {"GPA7", 7, ""}, {"GPB0", 8, ""}, {"gpb7", 15, ""}, {"A3", 3, ""}, {"b3", 11, ""}, {"15", 15, ""}, {"0", 0, ""},
+		{"GPA8", 0, "GPA7"}, {"GPC0", 0, "GPA7"}, {"16", 0, "0 to 15"}, {"GP3", 0, "GPA7"}, {"GPA03", 0, "GPA7"}, {"GPA", 0, "GPA7"},
+		{"", 0, "GPA7"}, {"07", 0, "octal"}, {"-1", 0, "GPA7"}, {"GPGPA3", 0, "GPA7"},
+	} {
+		checkName(t, "MCP23017Line", c.name, MCP23017Line, c.want, c.err)
+	}
+	for o := range uint32(16) {
+		if got, err := MCP23017Line(MCP23017LineName(o)); got != o || err != nil {
+			t.Errorf("MCP23017Line(%q) = %d, %v, want %d", MCP23017LineName(o), got, err, o)
+		}
+	}
+}
+
+func TestIOPiPlusLine(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		want uint32 // part * 16 + offset
+		err  string
+	}{
+		{"bus1-3", 2, ""}, {"bus2-16", 31, ""}, {"BUS1-1", 0, ""}, {"bus2-9", 24, ""},
+		{"bus1-0", 0, "bus1-1 to"}, {"bus1-17", 0, "bus1-1 to"}, {"bus3-1", 0, "bus2-16"}, {"bus1-03", 0, "octal"}, {"bus1", 0, "bus1-1 to"},
+		{"", 0, "bus1-1 to"}, {"1-3", 0, "bus1-1 to"}, {"bus1-3-4", 0, "bus1-1 to"}, {"bus-1", 0, "bus1-1 to"}, {"bus01-1", 0, "bus1-1"},
+	} {
+		one := func(s string) (uint32, error) {
+			part, offset, err := IOPiPlusLine(s)
+			return uint32(part)*16 + offset, err
+		}
+		checkName(t, "IOPiPlusLine", c.name, one, c.want, c.err)
+	}
+	for part := range 2 {
+		for o := range uint32(16) {
+			name := IOPiPlusLineName(part, o)
+			if p, got, err := IOPiPlusLine(name); p != part || got != o || err != nil {
+				t.Errorf("IOPiPlusLine(%q) = %d, %d, %v, want %d, %d", name, p, got, err, part, o)
+			}
+		}
+	}
+}
+
+func checkName(t *testing.T, what, name string, f func(string) (uint32, error), want uint32, wantErr string) {
+	t.Helper()
+	got, err := f(name)
+	switch {
+	case wantErr == "" && (err != nil || got != want):
+		t.Errorf("%s(%q) = %d, %v, want %d", what, name, got, err, want)
+	case wantErr != "" && (err == nil || !strings.Contains(err.Error(), wantErr)):
+		t.Errorf("%s(%q) = %d, %v, want an error with %q", what, name, got, err, wantErr)
+	}
+}
+
+func FuzzLineNames(f *testing.F) {
+	for _, s := range []string{"17", "GPIO17", "P1-11", "GPA3", "bus1-3", "017", "P1-", "\xff", "bus1-٣"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if o, err := HeaderLine(s); err == nil && o >= headerLines {
+			t.Errorf("HeaderLine(%q) = %d", s, o)
+		}
+		if o, err := MCP23017Line(s); err == nil && o > 15 {
+			t.Errorf("MCP23017Line(%q) = %d", s, o)
+		}
+		if p, o, err := IOPiPlusLine(s); err == nil && (p < 0 || p > 1 || o > 15) {
+			t.Errorf("IOPiPlusLine(%q) = %d, %d", s, p, o)
+		}
+	})
+}
