@@ -1,0 +1,221 @@
+// Package bridge joins hardware to MQTT: facts of lines and sensors become messages, commands and local rules become writes.
+//
+// [Bridge] is the loop: it hands each fact, command, change of the connection or tick to one pure function, state.step, which
+// answers with writes for the hardware, messages for the broker, and when to call it next. [Session] is the connection to the
+// broker. The broker is a consumer like any other: no path from a button to a relay passes it.
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"gatewayd/gpio"
+	"gatewayd/sensors"
+)
+
+const (
+	healthEvery = time.Minute
+	beatEvery   = time.Second             // the loop shows that it lives, also when nothing happens
+	exitWithin  = 1500 * time.Millisecond // for the outputs' on_exit to be confirmed
+	factsMost   = 1024                    // facts between the banks and the loop
+	batch       = 64                      // facts taken before the loop looks at anything else
+)
+
+// Parts are what the bridge is joined to.
+type Parts struct {
+	Set     func(line string, active bool) // hands a wish to the line's bank; does not block
+	Publish func(Message)                  // hands a message to the session; does not block
+	Vitals  func() Vitals                  // asks the process; called from the loop, must be quick; nil: none
+	Log     *slog.Logger
+}
+
+// Bridge is the loop between hardware and broker.
+type Bridge struct {
+	parts   Parts
+	state   *state
+	queue   *queue
+	events  chan gpio.Event
+	samples chan sensors.Sample
+	links   chan Link
+	beat    atomic.Int64
+	notes   limiter
+
+	current gpio.Event // the event in step, so that none is allocated
+}
+
+// New makes the bridge of a checked configuration. It starts nothing.
+func New(cfg *Config, parts Parts) (*Bridge, error) {
+	s, err := newState(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Bridge{
+		parts:   parts,
+		state:   s,
+		queue:   newQueue(s),
+		events:  make(chan gpio.Event, factsMost),
+		samples: make(chan sensors.Sample, factsMost),
+		links:   make(chan Link, 1),
+		notes:   limiter{burst: 20, every: 3 * time.Second},
+	}, nil
+}
+
+// Events is where banks send what they see. A bank may wait here for the loop; the loop never waits for a bank.
+func (b *Bridge) Events() chan<- gpio.Event { return b.events }
+
+// Samples is where pollers send what they measure.
+func (b *Bridge) Samples() chan<- sensors.Sample { return b.samples }
+
+// Receive takes a message from the broker. It never blocks: what finds the queue full is refused, but for an OFF.
+func (b *Bridge) Receive(m Inbound) { b.queue.put(m) }
+
+// Link takes a change of the connection and never blocks: the latest counts. Only the session calls it.
+func (b *Bridge) Link(l Link) {
+	for {
+		select {
+		case b.links <- l:
+			return
+		default:
+		}
+		select {
+		case <-b.links:
+		default:
+		}
+	}
+}
+
+// Beat tells when the loop last came round, for the watchdog. It is a second old at most while the loop lives.
+func (b *Bridge) Beat() time.Time { return time.Unix(0, b.beat.Load()) }
+
+// Run is the loop. When ctx ends it drives the outputs as on_exit says, waits shortly for their confirmation, and returns nil.
+// The banks must still run then.
+func (b *Bridge) Run(ctx context.Context) error {
+	timer := time.NewTimer(beatEvery)
+	defer timer.Stop()
+	report := time.NewTicker(healthEvery)
+	defer report.Stop()
+	b.step(start{})
+	b.step(b.vitals())
+	done, end := ctx.Done(), time.Time{}
+	for {
+		now := time.Now()
+		b.beat.Store(now.UnixNano())
+		if !end.IsZero() && (b.state.settled() || !now.Before(end)) {
+			return nil
+		}
+		timer.Reset(b.wait(now))
+		select {
+		case e := <-b.events:
+			b.event(e)
+			b.more()
+		case s := <-b.samples:
+			b.step(s)
+		case <-b.queue.wake:
+			b.commands()
+		case l := <-b.links:
+			b.step(l)
+		case <-timer.C:
+			b.step(tick{})
+		case <-report.C:
+			b.step(b.vitals())
+		case <-done:
+			done, end = nil, now.Add(exitWithin)
+			b.step(stop{})
+		}
+		if b.state.health.changed {
+			b.step(b.vitals())
+		}
+	}
+}
+
+// wait is how long the loop may sleep.
+func (b *Bridge) wait(now time.Time) time.Duration {
+	d := beatEvery
+	if t := b.state.timers; len(t) > 0 {
+		d = min(d, t[0].due.Sub(now))
+	}
+	return max(d, 0)
+}
+
+func (b *Bridge) event(e gpio.Event) {
+	b.current = e
+	b.step(&b.current)
+}
+
+// more takes the events that are there already.
+func (b *Bridge) more() {
+	for range batch {
+		select {
+		case e := <-b.events:
+			b.event(e)
+		default:
+			return
+		}
+	}
+}
+
+func (b *Bridge) commands() {
+	commands, refused := b.queue.take()
+	for _, m := range commands {
+		b.step(m)
+	}
+	for _, r := range refused {
+		b.step(r)
+	}
+}
+
+func (b *Bridge) vitals() Vitals {
+	if b.parts.Vitals == nil {
+		return Vitals{}
+	}
+	return b.parts.Vitals()
+}
+
+// step carries out what state.step answers: writes go first.
+func (b *Bridge) step(in any) {
+	now := time.Now()
+	do, send, _ := b.state.step(in, now)
+	for _, w := range do {
+		b.parts.Set(w.Point, w.Value != 0)
+	}
+	for _, m := range send {
+		b.parts.Publish(m)
+	}
+	for _, text := range b.state.notes {
+		if skipped, ok := b.notes.allow(now); ok {
+			b.parts.Log.Warn(text + left(skipped))
+		}
+	}
+}
+
+func left(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d such lines were left out before this one)", n)
+}
+
+// limiter lets a burst through, and then one each while.
+type limiter struct {
+	burst   int
+	every   time.Duration
+	used    float64
+	last    time.Time
+	skipped int
+}
+
+// allow tells whether there is a place now, and how many found none since the last one that did.
+func (l *limiter) allow(now time.Time) (skipped int, ok bool) {
+	l.used = max(0, l.used-float64(now.Sub(l.last))/float64(l.every))
+	l.last = now
+	if l.used+1 > float64(l.burst) {
+		l.skipped++
+		return 0, false
+	}
+	l.used++
+	skipped, l.skipped = l.skipped, 0
+	return skipped, true
+}

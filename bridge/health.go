@@ -1,0 +1,132 @@
+package bridge
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Vitals are what the bridge cannot know by itself of the process, for gateway/health.
+type Vitals struct {
+	Uptime     time.Duration
+	Sent       uint64 // messages, since the start
+	Queued     int
+	Dropped    uint64
+	Reconnects uint64
+	BusErrors  uint64 // I2C transfers that failed
+	Memory     uint64 // resident, in bytes
+	Goroutines int
+	Stuck      []string // parts that have not answered for too long
+}
+
+// health is what the state counts for gateway/health.
+type health struct {
+	changed  bool // something to report at once
+	chips    map[string]error
+	edges    uint64
+	lost     uint64
+	commands uint64
+	refused  uint64
+}
+
+func newHealth() health { return health{chips: map[string]error{}} }
+
+// chip notes whether a chip works.
+func (h *health) chip(name string, err error) {
+	h.chips[name] = err
+	h.changed = true
+}
+
+// report publishes gateway/health.
+func (s *state) report(v *Vitals) {
+	h := &s.health
+	h.changed = false
+	status := struct {
+		Level      string            `json:"level"` // ok or degraded
+		Reasons    []string          `json:"reasons"`
+		UptimeS    int64             `json:"uptime_s"`
+		Chips      map[string]string `json:"chips"`
+		Sensors    map[string]string `json:"sensors"`
+		Edges      uint64            `json:"edges"`
+		LostEdges  uint64            `json:"lost_edges"`
+		Commands   uint64            `json:"commands"`
+		Refused    uint64            `json:"refused"`
+		Sent       uint64            `json:"sent"`
+		Queued     int               `json:"queued"`
+		Dropped    uint64            `json:"dropped"`
+		Reconnects uint64            `json:"reconnects"`
+		BusErrors  uint64            `json:"bus_errors"`
+		MemoryKiB  uint64            `json:"memory_kib"`
+		Goroutines int               `json:"goroutines"`
+	}{
+		Level: "ok", Reasons: s.ailments(v), UptimeS: int64(v.Uptime / time.Second),
+		Chips: map[string]string{}, Sensors: map[string]string{},
+		Edges: h.edges, LostEdges: h.lost, Commands: h.commands, Refused: h.refused,
+		Sent: v.Sent, Queued: v.Queued, Dropped: v.Dropped, Reconnects: v.Reconnects,
+		BusErrors: v.BusErrors, MemoryKiB: v.Memory / 1024, Goroutines: v.Goroutines,
+	}
+	for name, err := range h.chips {
+		status.Chips[name] = word(err)
+	}
+	for name, p := range s.sensors {
+		status.Sensors[name] = word(p.err)
+	}
+	if len(status.Reasons) > 0 {
+		status.Level = "degraded"
+	}
+	payload, err := json.Marshal(status)
+	if err != nil {
+		panic(err) // text and numbers always marshal
+	}
+	s.send = append(s.send, Message{Topic: s.topics.Gateway("health"), Payload: payload, QoS: 1, Retain: true, State: true})
+}
+
+func word(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	return err.Error()
+}
+
+// ailments lists what does not work, each once: of a chip that failed, not its lines.
+func (s *state) ailments(v *Vitals) []string {
+	reasons := map[string]bool{}
+	for name, err := range s.health.chips {
+		if err != nil {
+			reasons[fmt.Sprintf("chip %q: %v", name, err)] = true
+		}
+	}
+	line := func(kind, name, chip string, err error) {
+		switch {
+		case err == nil || s.health.chips[chip] != nil:
+		case err == errUnread:
+			reasons[fmt.Sprintf("%s %q: %v", kind, name, err)] = true
+		default:
+			reasons[err.Error()] = true // it names the point
+		}
+	}
+	for name, p := range s.inputs {
+		line("input", name, p.chip, p.err)
+	}
+	for name, p := range s.outputs {
+		line("output", name, p.chip, p.err)
+		line("output", name, p.chip, p.fault)
+	}
+	for name, p := range s.sensors {
+		line("sensor", name, "", p.err)
+	}
+	for _, part := range v.Stuck {
+		reasons["stuck: "+part] = true
+	}
+	const most = 20
+	list := slices.Sorted(maps.Keys(reasons))
+	if len(list) > most {
+		list = append(list[:most], fmt.Sprintf("and %d more", len(list)-most))
+	}
+	if list == nil {
+		list = []string{}
+	}
+	return list
+}

@@ -1,0 +1,58 @@
+package bridge
+
+import (
+	"errors"
+
+	"gatewayd/gpio"
+)
+
+// Input is a line that is watched.
+type Input struct {
+	Name  string
+	Label string // free text for people
+	Channel
+}
+
+// errUnread is why a point is not available before its hardware has said anything.
+var errUnread = errors.New("not read yet")
+
+type input struct {
+	cfg    *Input
+	topic  string
+	words  wordings
+	rules  []*rule
+	chip   string
+	err    error // why it is not available
+	active bool  // as last told
+}
+
+func newInput(cfg *Input, t *Topics) *input {
+	return &input{cfg: cfg, topic: t.State(cfg.Name), words: newWordings(cfg.PayloadOn, cfg.PayloadOff), err: errUnread}
+}
+
+func (i *input) event(s *state, e *gpio.Event) {
+	i.chip = e.Chip
+	if e.Err != nil {
+		if i.err == nil {
+			s.available(i.cfg.Name, false)
+		}
+		i.err = e.Err
+		return
+	}
+	news := e.Edge || i.err != nil || i.active != e.Active
+	if i.err != nil {
+		i.err = nil
+		s.available(i.cfg.Name, true)
+	}
+	i.active = e.Active
+	if news {
+		s.publish(i.topic, i.words.state(e.Active), i.cfg.QoS, i.cfg.Retain)
+	}
+	if e.Edge {
+		s.fire(i.rules, e.Active)
+	}
+}
+
+func (i *input) command(*state, Command) error {
+	return errors.New("it is an input and takes no commands")
+}

@@ -1,0 +1,310 @@
+package bridge
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"gatewayd/gpio"
+)
+
+// Output is a line that is driven.
+type Output struct {
+	Name         string
+	Label        string // free text for people
+	CommandTopic string // empty: <state topic>/set
+	Channel
+	MaxOn  time.Duration // switched off when it has been on for that long; 0: never
+	Pulse  time.Duration // every ON lasts that long; 0: until OFF
+	OnExit Exit
+}
+
+// Exit is what happens to an output when the gateway stops.
+type Exit uint8
+
+const (
+	ExitKeep Exit = iota // but an ON that has an end ends
+	ExitOff
+	ExitOn
+)
+
+// confirmWithin is how long a wish may wait for its confirmation: nothing switches ten minutes late.
+const confirmWithin = 2 * time.Second
+
+// output is one output's state. The latest wish and what the chip has confirmed are kept apart: only the latter is published.
+type output struct {
+	cfg   *Output
+	topic string
+	words wordings
+	group *group // its interlock; nil: none
+
+	chip  string
+	err   error // why it is not available; its state is not known then
+	fault error // its pin does not follow
+	seen  bool  // the chip has confirmed a state, ever
+	on    bool  // the state last confirmed
+	since time.Time
+
+	wished  bool      // the latest wish; before any, what was found
+	pending bool      // it is not confirmed yet
+	limit   time.Time // when a pending wish is withdrawn; zero: it is kept until it succeeds
+	source  string    // who wished
+
+	length time.Duration // how long it is to stay on, counted from the confirmation to come
+	offAt  time.Time     // when it is switched off by itself; zero: never
+	offBy  string        // and what for
+	timed  bool          // by its pulse or the command's "for", not by max_on alone
+
+	waiting *Command  // an ON that waits for another output of the group to be off for long enough
+	waitEnd time.Time // and until when at most
+
+	due   time.Time // the next tick
+	timer int       // place among the timers, -1: none
+}
+
+func newOutput(cfg *Output, t *Topics) *output {
+	return &output{
+		cfg: cfg, topic: t.State(cfg.Name), words: newWordings(cfg.PayloadOn, cfg.PayloadOff),
+		err: errUnread, timer: -1,
+	}
+}
+
+// command resolves a wish to ON or OFF and carries it out, or says why not.
+func (o *output) command(s *state, c Command) error {
+	if c.Retained {
+		return errors.New("it is retained, and would switch again at every start: publish commands without the retain flag")
+	}
+	switch {
+	case c.Verb != VerbToggle:
+	case o.wished || o.waiting != nil:
+		c.Verb, c.For = VerbOff, 0
+	case !o.seen:
+		return fmt.Errorf("nothing to toggle from: %w", o.err)
+	default:
+		c.Verb = VerbOn
+	}
+	if c.Verb != VerbOff {
+		return o.turnOn(s, c)
+	}
+	o.turnOff(s, c.Source)
+	if o.err != nil {
+		s.complain(s.topics.Error(o.cfg.Name), fmt.Sprintf("%s: OFF is kept until it succeeds: %v", o.cfg.Name, o.err))
+	}
+	return nil
+}
+
+// turnOff is never refused: an OFF is kept until it succeeds.
+func (o *output) turnOff(s *state, source string) {
+	o.waiting, o.length, o.offAt, o.timed = nil, 0, time.Time{}, false
+	o.drive(s, false, source)
+}
+
+// turnOn passes the guards and begins an ON.
+func (o *output) turnOn(s *state, c Command) error {
+	length := c.For
+	if length == 0 {
+		length = o.cfg.Pulse
+	}
+	switch {
+	case c.Verb == VerbPulse && length == 0:
+		return errors.New("a pulse without a length: give the output a pulse, or the command a for")
+	case o.cfg.MaxOn > 0 && length > o.cfg.MaxOn:
+		return fmt.Errorf("%s is longer than its max_on of %s", hours(length), hours(o.cfg.MaxOn))
+	case o.err != nil:
+		return fmt.Errorf("not available: %w", o.err)
+	}
+	o.waiting = nil
+	wait, err := o.group.guard(o, s.now)
+	if err != nil {
+		o.schedule(s)
+		return err
+	}
+	if wait {
+		o.waiting, o.waitEnd = &c, s.now.Add(confirmWithin+o.group.cfg.DeadTime)
+		o.schedule(s)
+		return nil
+	}
+	o.length, o.offAt, o.timed = length, time.Time{}, length > 0
+	if o.cfg.MaxOn > 0 {
+		o.offAt, o.offBy = s.now.Add(o.cfg.MaxOn), "max_on"
+	}
+	o.drive(s, true, c.Source)
+	o.limit = s.now.Add(confirmWithin)
+	o.schedule(s)
+	return nil
+}
+
+// drive makes a wish for the hardware.
+func (o *output) drive(s *state, on bool, source string) {
+	o.wished, o.pending, o.limit, o.source = on, true, time.Time{}, source
+	w := Write{Point: o.cfg.Name}
+	if on {
+		w.Value = 1
+	}
+	s.do = append(s.do, w)
+	o.schedule(s)
+}
+
+// event is what the chip says of the line.
+func (o *output) event(s *state, e *gpio.Event) {
+	o.chip = e.Chip
+	if e.Err != nil {
+		if o.err == nil {
+			s.available(o.cfg.Name, false)
+		}
+		o.err = e.Err
+		return
+	}
+	returned := o.err != nil
+	if returned {
+		o.err = nil
+		s.available(o.cfg.Name, true)
+	}
+	o.setFault(s, e.Fault)
+	if !e.Active && (o.on || returned) {
+		o.since = s.now
+	}
+	o.seen, o.on = true, e.Active
+	o.publish(s)
+	switch {
+	case o.pending && o.wished == o.on:
+		o.confirmed(s)
+	case returned && !o.pending:
+		o.found(s)
+	}
+	o.schedule(s)
+	o.group.recheck(s)
+}
+
+// confirmed ends a wish: the time that an ON lasts begins.
+func (o *output) confirmed(s *state) {
+	o.pending, o.limit = false, time.Time{}
+	if o.on && o.length > 0 {
+		o.end(s.now.Add(o.length), "its time is over")
+	}
+	o.length = 0
+}
+
+// found looks at an output that is on without a wish of this run, or again after its chip was away.
+func (o *output) found(s *state) {
+	o.wished = o.on
+	switch {
+	case !o.on || !o.offAt.IsZero():
+	case o.cfg.Pulse > 0:
+		o.turnOff(s, "found on, and it only pulses")
+	case o.cfg.MaxOn > 0:
+		o.offAt, o.offBy = s.now.Add(o.cfg.MaxOn), "max_on"
+	}
+	if o.wished {
+		o.group.found(s)
+	}
+}
+
+// end sets when an ON ends, if it does not end earlier already.
+func (o *output) end(at time.Time, by string) {
+	if o.offAt.IsZero() || at.Before(o.offAt) {
+		o.offAt, o.offBy = at, by
+	}
+}
+
+// withdraw gives up a wish that was not confirmed in time, and wishes what was confirmed last.
+func (o *output) withdraw(s *state) {
+	s.health.refused++
+	s.complain(s.topics.Error(o.cfg.Name), fmt.Sprintf("%s: %s: ON was not confirmed within %v and is withdrawn%s",
+		o.cfg.Name, o.source, confirmWithin, because(o.err)))
+	if !o.seen || !o.on {
+		o.turnOff(s, "withdrawn")
+	} else {
+		if o.length > 0 {
+			o.end(s.now.Add(o.length), "its time is over")
+			o.length = 0
+		}
+		o.drive(s, true, "withdrawn")
+	}
+	if o.seen {
+		o.publish(s)
+	}
+}
+
+// publish tells the confirmed state.
+func (o *output) publish(s *state) {
+	s.publish(o.topic, o.words.state(o.on), o.cfg.QoS, o.cfg.Retain)
+}
+
+func because(err error) string {
+	if err == nil {
+		return ""
+	}
+	return ": " + err.Error()
+}
+
+// tick does what is due.
+func (o *output) tick(s *state) {
+	if reached(o.limit, s.now) {
+		o.withdraw(s)
+	}
+	if reached(o.offAt, s.now) {
+		o.turnOff(s, o.offBy)
+	}
+	if c := o.waiting; c != nil {
+		end := o.waitEnd
+		err := o.turnOn(s, *c)
+		if o.waiting != nil { // still not free
+			if o.waitEnd = end; reached(end, s.now) {
+				o.waiting = nil
+				err = fmt.Errorf("interlock %q: the other output is still not off", o.group.cfg.Name)
+			}
+		}
+		if err != nil {
+			s.refuse(o.cfg.Name, *c, err)
+		}
+	}
+	o.schedule(s)
+}
+
+func reached(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }
+
+// schedule asks for the next tick.
+func (o *output) schedule(s *state) {
+	due := earliest(o.limit, o.offAt)
+	if o.waiting != nil {
+		due = earliest(due, o.group.free(o, s.now))
+		due = earliest(due, o.waitEnd)
+	}
+	s.timers.set(o, due)
+}
+
+// earliest gives the earlier of two times, of which zero means never.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// exit does what the configuration wants at the end.
+func (o *output) exit(s *state) {
+	timed := o.waiting != nil || o.timed && o.wished
+	o.waiting = nil
+	switch {
+	case o.cfg.OnExit == ExitOn:
+		if err := o.turnOn(s, Command{Verb: VerbOn, Source: "on_exit"}); err != nil {
+			s.refuse(o.cfg.Name, Command{Source: "on_exit"}, err)
+		}
+		o.waiting = nil
+	case o.cfg.OnExit == ExitOff || timed:
+		o.turnOff(s, "on_exit")
+	}
+}
+
+// setFault tells of a pin that does not follow, once.
+func (o *output) setFault(s *state, fault error) {
+	if (fault == nil) == (o.fault == nil) {
+		return
+	}
+	o.fault = fault
+	s.health.changed = true
+	if fault != nil {
+		s.complain(s.topics.Error(o.cfg.Name), fmt.Sprintf("%s: %v", o.cfg.Name, fault))
+	}
+}

@@ -1,0 +1,64 @@
+package bridge
+
+import (
+	"fmt"
+	"time"
+)
+
+// Rule is a local reaction: when an input does something, outputs are wished something. It needs no broker.
+type Rule struct {
+	When    string // an input
+	Is      Trigger
+	Do      Verb
+	For     time.Duration // of ON, TOGGLE and PULSE; 0: as the output has it
+	Outputs []string      // each on its own: TOGGLE toggles every one from where it is
+	Only    Only
+}
+
+// Trigger is what an input does to fire a rule. None fires on a first read or a resync.
+type Trigger uint8
+
+const (
+	Pressed  Trigger = iota // became active; "on" in the configuration means the same
+	Released                // became inactive; "off" means the same
+	Changed                 // either
+)
+
+// Only limits when a rule acts.
+type Only uint8
+
+const (
+	Always  Only = iota
+	Offline      // while the broker is not connected
+)
+
+type rule struct {
+	*Rule
+	source string
+}
+
+func (s *state) addRule(r *Rule) error {
+	i := s.inputs[r.When]
+	if i == nil {
+		return fmt.Errorf("bridge: rule on %q: no such input", r.When)
+	}
+	for _, name := range r.Outputs {
+		if s.outputs[name] == nil {
+			return fmt.Errorf("bridge: rule on %q: no output %q", r.When, name)
+		}
+	}
+	i.rules = append(i.rules, &rule{r, fmt.Sprintf("rule on %q", r.When)})
+	return nil
+}
+
+// fire carries out the rules of an input that became active, or inactive.
+func (s *state) fire(rules []*rule, active bool) {
+	for _, r := range rules {
+		if r.Is == Pressed && !active || r.Is == Released && active || r.Only == Offline && s.linked {
+			continue
+		}
+		for _, name := range r.Outputs {
+			s.wish(Command{Point: name, Verb: r.Do, For: r.For, Source: r.source})
+		}
+	}
+}

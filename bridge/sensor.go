@@ -1,0 +1,67 @@
+package bridge
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strconv"
+
+	"gatewayd/sensors"
+)
+
+// Sensor is a source of readings. Each quantity has a topic of its own below the sensor's.
+type Sensor struct {
+	Name       string
+	Label      string
+	Topic      string // readings go to <topic>/<quantity>; empty: <prefix>/<device>/<name>
+	Quantities []sensors.Quantity
+	QoS        byte
+	Retain     bool
+}
+
+type sensor struct {
+	cfg    *Sensor
+	topics []string // one per quantity
+	err    error
+}
+
+func newSensor(cfg *Sensor, t *Topics) *sensor {
+	p := &sensor{cfg: cfg, err: errUnread}
+	for _, q := range cfg.Quantities {
+		p.topics = append(p.topics, t.Reading(cfg.Name, q.Name))
+	}
+	return p
+}
+
+// sample publishes what was measured, or that nothing was.
+func (s *state) sample(in *sensors.Sample) {
+	p := s.sensors[in.Sensor]
+	if p == nil {
+		return
+	}
+	if (in.Err == nil) != (p.err == nil) {
+		s.available(p.cfg.Name, in.Err == nil)
+		s.health.changed = true
+	}
+	p.err = in.Err
+	for _, r := range in.Readings {
+		n := slices.IndexFunc(p.cfg.Quantities, func(q sensors.Quantity) bool { return q.Name == r.Quantity })
+		if n < 0 {
+			continue
+		}
+		s.publish(p.topics[n], decimal(r.Value, p.cfg.Quantities[n].Precision), p.cfg.QoS, p.cfg.Retain)
+	}
+}
+
+// decimal writes a value with that many decimals, and zero without a sign.
+func decimal(v float64, precision int) []byte {
+	text := strconv.AppendFloat(nil, v, 'f', precision, 64)
+	if text[0] == '-' && !bytes.ContainsAny(text, "123456789") {
+		text = text[1:]
+	}
+	return text
+}
+
+func (p *sensor) command(*state, Command) error {
+	return errors.New("it is a sensor and takes no commands")
+}

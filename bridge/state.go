@@ -1,0 +1,319 @@
+package bridge
+
+import (
+	"container/heap"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"gatewayd/gpio"
+	"gatewayd/internal/near"
+	"gatewayd/sensors"
+)
+
+// Command is a wish: from the broker, or from a local rule. All take one path and meet the same guards.
+type Command struct {
+	Point    string
+	Verb     Verb
+	For      time.Duration // of ON, TOGGLE and PULSE: how long; 0: as the output has it
+	Source   string        // who wishes, for people: "command", `rule on "door"`
+	Retained bool          // the broker had kept it
+}
+
+// Verb is what a command asks for.
+type Verb uint8
+
+const (
+	VerbOff Verb = iota
+	VerbOn
+	VerbToggle
+	VerbPulse // on for a while
+)
+
+func (v Verb) String() string { return [...]string{"OFF", "ON", "TOGGLE", "PULSE"}[v] }
+
+// Write is what step wants of the hardware: absolute, and past all guards.
+type Write struct {
+	Point string
+	Value float64 // 0 or 1 for a line
+}
+
+// Inputs of step, besides *gpio.Event, sensors.Sample, Inbound, Link and Vitals.
+type (
+	start    struct{} // before anything else
+	stop     struct{} // the gateway ends: outputs go as on_exit says, no wish is taken any more
+	tick     struct{} // the time that step asked for has come
+	overflow struct { // commands that found the queue full
+		topic string
+		n     int
+	}
+)
+
+// point is what a state holds of one configured point. Its kind is its file: input.go, output.go, sensor.go.
+type point interface {
+	// command takes a wish, or refuses it with a reason for people.
+	command(s *state, c Command) error
+}
+
+// state owns all that the gateway knows of its points. It does no I/O, reads no clock, has no lock and starts nothing:
+// whatever happens is handed to step, whatever is to be done comes out of it.
+type state struct {
+	cfg     *Config
+	topics  *Topics
+	points  map[string]point
+	inputs  map[string]*input
+	outputs map[string]*output
+	sensors map[string]*sensor
+	order   []*output // as configured
+	health  health
+
+	now      time.Time
+	linked   bool
+	stopping bool
+	timers   timers
+
+	// what the current step gives, reused by the next
+	do    []Write
+	send  []Message
+	notes []string // for the log
+}
+
+// newState makes the state of a checked configuration. Rules and interlocks that name unknown points are a mistake of the caller's.
+func newState(cfg *Config) (*state, error) {
+	s := &state{
+		cfg:     cfg,
+		topics:  NewTopics(cfg),
+		points:  map[string]point{},
+		inputs:  map[string]*input{},
+		outputs: map[string]*output{},
+		sensors: map[string]*sensor{},
+		health:  newHealth(),
+	}
+	for i := range cfg.Inputs {
+		p := newInput(&cfg.Inputs[i], s.topics)
+		s.inputs[p.cfg.Name], s.points[p.cfg.Name] = p, p
+	}
+	for i := range cfg.Outputs {
+		p := newOutput(&cfg.Outputs[i], s.topics)
+		s.outputs[p.cfg.Name], s.points[p.cfg.Name] = p, p
+		s.order = append(s.order, p)
+	}
+	for i := range cfg.Sensors {
+		p := newSensor(&cfg.Sensors[i], s.topics)
+		s.sensors[p.cfg.Name], s.points[p.cfg.Name] = p, p
+	}
+	for i := range cfg.Interlocks {
+		if err := s.interlock(&cfg.Interlocks[i]); err != nil {
+			return nil, err
+		}
+	}
+	for i := range cfg.Rules {
+		if err := s.addRule(&cfg.Rules[i]); err != nil {
+			return nil, err
+		}
+	}
+	if n := len(cfg.Inputs) + len(cfg.Outputs) + len(cfg.Sensors); n != len(s.points) {
+		return nil, errors.New("bridge: two points of one name")
+	}
+	return s, nil
+}
+
+// step takes one input and gives what is to be done for it: writes first, then messages, and when it wants a tick (zero: never).
+// The slices are valid until the next call; payloads are shared and not to be changed.
+func (s *state) step(in any, now time.Time) (do []Write, send []Message, next time.Time) {
+	s.now = now
+	s.do, s.send, s.notes = s.do[:0], s.send[:0], s.notes[:0]
+	switch in := in.(type) {
+	case *gpio.Event:
+		s.event(in)
+	case sensors.Sample:
+		s.sample(&in)
+	case Inbound:
+		s.receive(&in)
+	case overflow:
+		s.overflow(in)
+	case Link:
+		s.linked = in.Up
+	case Vitals:
+		s.report(&in)
+	case start:
+		s.start()
+	case stop:
+		s.stop()
+	case tick:
+	default:
+		panic(fmt.Sprintf("bridge: step does not take a %T", in))
+	}
+	for len(s.timers) > 0 && !s.timers[0].due.After(now) {
+		s.timers[0].tick(s)
+	}
+	if len(s.timers) > 0 {
+		next = s.timers[0].due
+	}
+	return s.do, s.send, next
+}
+
+// start says of every point that it is not available: what an earlier run said of it holds no longer.
+func (s *state) start() {
+	for _, p := range s.cfg.Inputs {
+		s.available(p.Name, false)
+	}
+	for _, p := range s.cfg.Outputs {
+		s.available(p.Name, false)
+	}
+	for _, p := range s.cfg.Sensors {
+		s.available(p.Name, false)
+	}
+}
+
+func (s *state) stop() {
+	for _, o := range s.order {
+		o.exit(s)
+	}
+	s.stopping = true
+}
+
+// settled tells whether every wish is confirmed.
+func (s *state) settled() bool {
+	for _, o := range s.order {
+		if o.pending && o.err == nil {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *state) event(e *gpio.Event) {
+	if e.Lost > 0 {
+		s.health.lost += uint64(e.Lost)
+	}
+	if e.Line == "" {
+		s.health.chip(e.Chip, e.Err)
+		return
+	}
+	if e.Edge {
+		s.health.edges++
+	}
+	if o := s.outputs[e.Line]; o != nil {
+		o.event(s, e)
+	} else if i := s.inputs[e.Line]; i != nil {
+		i.event(s, e)
+	}
+}
+
+// receive is a message on a command topic.
+func (s *state) receive(m *Inbound) {
+	if len(m.Payload) == 0 || s.stopping {
+		return // an empty payload is how retained messages are cleared: no command
+	}
+	s.health.commands++
+	name := s.topics.Target(m.Topic)
+	p := s.points[name]
+	if p == nil {
+		s.unknown(m.Topic, name)
+		return
+	}
+	c := Command{Point: name, Source: "command", Retained: m.Retained}
+	if o := s.outputs[name]; o != nil {
+		var err error
+		if c.Verb, c.For, err = o.words.command(m.Payload); err != nil {
+			s.refuse(name, c, err)
+			return
+		}
+	}
+	s.wish(c)
+}
+
+// wish hands a command to its point.
+func (s *state) wish(c Command) {
+	if s.stopping {
+		return
+	}
+	if err := s.points[c.Point].command(s, c); err != nil {
+		s.refuse(c.Point, c, err)
+	}
+}
+
+// refuse tells why a command changed nothing.
+func (s *state) refuse(name string, c Command, reason error) {
+	s.health.refused++
+	s.complain(s.topics.Error(name), fmt.Sprintf("%s: %s refused: %v", name, c.Source, reason))
+	if o := s.outputs[name]; o != nil && o.seen {
+		o.publish(s) // a controller that has shown the wish already goes back to what is so
+	}
+}
+
+// unknown answers a command that is for no point.
+func (s *state) unknown(topic, name string) {
+	s.health.refused++
+	text := fmt.Sprintf("command on %q: no such point", cut(topic))
+	if meant := near.Of(name, maps.Keys(s.outputs)); meant != "" {
+		text += fmt.Sprintf(", did you mean %q?", meant)
+	}
+	s.complain(s.topics.Gateway("error"), text)
+}
+
+// overflow tells of commands that found the queue full.
+func (s *state) overflow(in overflow) {
+	s.health.commands += uint64(in.n)
+	s.health.refused += uint64(in.n)
+	text := fmt.Sprintf("%d commands refused: they came faster than they can be carried out", in.n)
+	topic := s.topics.Gateway("error")
+	if name := s.topics.Target(in.topic); s.points[name] != nil {
+		topic = s.topics.Error(name)
+		text = name + ": " + text
+	}
+	s.complain(topic, text)
+}
+
+// complain publishes a reason, and has it logged.
+func (s *state) complain(topic, text string) {
+	s.notes = append(s.notes, text)
+	s.send = append(s.send, Message{Topic: topic, Payload: []byte(text), QoS: 1})
+}
+
+// publish sends a point's state.
+func (s *state) publish(topic string, payload []byte, qos byte, retain bool) {
+	s.send = append(s.send, Message{Topic: topic, Payload: payload, QoS: qos, Retain: retain, State: true})
+}
+
+var online, offline = []byte("online"), []byte("offline")
+
+// available says whether a point works.
+func (s *state) available(name string, yes bool) {
+	payload := offline
+	if yes {
+		payload = online
+	}
+	s.publish(s.topics.Availability(name), payload, 1, true)
+}
+
+// timer is an output that wants a tick at a time.
+type timers []*output
+
+func (t timers) Len() int           { return len(t) }
+func (t timers) Less(i, j int) bool { return t[i].due.Before(t[j].due) }
+func (t timers) Swap(i, j int)      { t[i], t[j] = t[j], t[i]; t[i].timer, t[j].timer = i, j }
+func (t *timers) Push(x any)        { o := x.(*output); o.timer = len(*t); *t = append(*t, o) }
+func (t *timers) Pop() any {
+	n := len(*t) - 1
+	o := (*t)[n]
+	(*t)[n], o.timer = nil, -1
+	*t = (*t)[:n]
+	return o
+}
+
+// set gives an output its next tick; the zero time means none.
+func (t *timers) set(o *output, due time.Time) {
+	o.due = due
+	switch {
+	case due.IsZero() && o.timer >= 0:
+		heap.Remove(t, o.timer)
+	case due.IsZero():
+	case o.timer >= 0:
+		heap.Fix(t, o.timer)
+	default:
+		heap.Push(t, o)
+	}
+}

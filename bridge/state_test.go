@@ -1,0 +1,229 @@
+package bridge
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"gatewayd/gpio"
+	"gatewayd/sensors"
+)
+
+var update = flag.Bool("update", false, "write what was got into the golden files")
+
+// house is the configuration of the transcripts.
+func house() *Config {
+	plain := Channel{QoS: 1, Retain: true}
+	at := func(topic string) Channel { return Channel{Topic: topic, QoS: 1, Retain: true} }
+	return &Config{
+		Device: "shed",
+		Inputs: []Input{
+			{Name: "door", Channel: plain},
+			{Name: "l01_button", Channel: at("light/l01/button")},
+			{Name: "up_button", Channel: plain},
+			{Name: "all_off", Channel: Channel{PayloadOn: "1", PayloadOff: "0"}},
+			{Name: "backup", Channel: plain},
+		},
+		Outputs: []Output{
+			{Name: "l01", Channel: at("light/l01")},
+			{Name: "l02", Channel: Channel{QoS: 1, Retain: true, PayloadOn: "1", PayloadOff: "0"}, OnExit: ExitOff},
+			{Name: "pump", Channel: plain, MaxOn: 10 * time.Minute},
+			{Name: "bell", Channel: plain, Pulse: 500 * time.Millisecond},
+			{Name: "up", Channel: plain},
+			{Name: "down", Channel: plain, OnExit: ExitOff},
+		},
+		Sensors: []Sensor{{Name: "attic", QoS: 1, Retain: true, Quantities: []sensors.Quantity{
+			{Name: "temperature", Precision: 2}, {Name: "humidity", Precision: 1},
+		}}},
+		Rules: []Rule{
+			{When: "l01_button", Do: VerbToggle, Outputs: []string{"l01"}},
+			{When: "up_button", Do: VerbOn, For: 30 * time.Second, Outputs: []string{"up"}},
+			{When: "up_button", Is: Released, Do: VerbOff, Outputs: []string{"up"}},
+			{When: "all_off", Do: VerbOff, Outputs: []string{"l01", "l02"}},
+			{When: "door", Is: Changed, Do: VerbPulse, Outputs: []string{"bell"}},
+			{When: "backup", Do: VerbOn, Outputs: []string{"pump"}, Only: Offline},
+		},
+		Interlocks: []Interlock{{Name: "blind", Outputs: []string{"up", "down"}, DeadTime: 300 * time.Millisecond}},
+	}
+}
+
+// A transcript is a text of inputs ("> 1.5s event door on edge") and, indented below each, what step answered to it and
+// to the ticks that came due before the next one.
+type player struct {
+	t      *testing.T
+	state  *state
+	origin time.Time
+	next   time.Time
+	out    strings.Builder
+}
+
+func (p *player) step(in any, now time.Time) {
+	do, send, next := p.state.step(in, now)
+	p.next = next
+	at := ""
+	if _, ticked := in.(tick); ticked {
+		at = fmt.Sprintf("%v ", now.Sub(p.origin))
+	}
+	for _, w := range do {
+		fmt.Fprintf(&p.out, "  %swrite %s %v\n", at, w.Point, w.Value)
+	}
+	for _, m := range send {
+		flags := ""
+		for _, f := range []struct {
+			is   bool
+			name string
+		}{{m.Retain, " retain"}, {!m.State, " event"}, {m.QoS != 1, fmt.Sprintf(" qos%d", m.QoS)}} {
+			if f.is {
+				flags += f.name
+			}
+		}
+		fmt.Fprintf(&p.out, "  %ssend %s %s%s\n", at, m.Topic, m.Payload, flags)
+	}
+}
+
+// ticks delivers the ticks that are due until then, as the loop would.
+func (p *player) ticks(until time.Time) {
+	for n := 0; !p.next.IsZero() && !p.next.After(until); n++ {
+		if n > 100 {
+			p.t.Fatal("step asks for one tick after the other")
+		}
+		p.step(tick{}, p.next)
+	}
+}
+
+func (p *player) line(line string) {
+	f := strings.Fields(line)
+	at, err := time.ParseDuration(f[0])
+	if err != nil {
+		p.t.Fatalf("%q: %v", line, err)
+	}
+	now := p.origin.Add(at)
+	p.ticks(now)
+	fmt.Fprintf(&p.out, "> %s\n", line)
+	p.step(p.input(line, f[1:], now), now)
+}
+
+func (p *player) input(line string, f []string, now time.Time) any {
+	rest := strings.Join(f[2:], " ")
+	switch f[0] {
+	case "event": // event POINT on|off [edge] [lost=N] | event POINT error TEXT | event POINT fault TEXT
+		e := &gpio.Event{Chip: "relays", Line: f[1], At: now, Active: f[2] == "on"}
+		switch {
+		case f[2] == "error":
+			e.Err = errors.New(strings.Join(f[3:], " "))
+		case f[2] == "fault":
+			e.Active, e.Fault = true, errors.New(strings.Join(f[3:], " "))
+		}
+		for _, w := range f[3:] {
+			e.Edge = e.Edge || w == "edge"
+			if n, ok := strings.CutPrefix(w, "lost="); ok {
+				lost, _ := strconv.Atoi(n)
+				e.Lost = uint32(lost)
+			}
+		}
+		return e
+	case "chip": // chip NAME ok | chip NAME error TEXT
+		e := &gpio.Event{Chip: f[1], At: now}
+		if f[2] == "error" {
+			e.Err = errors.New(strings.Join(f[3:], " "))
+		}
+		return e
+	case "message": // message TOPIC PAYLOAD
+		return Inbound{Topic: f[1], Payload: []byte(rest)}
+	case "retained":
+		return Inbound{Topic: f[1], Payload: []byte(rest), Retained: true}
+	case "link":
+		return Link{Up: f[1] == "up"}
+	case "sample": // sample SENSOR error TEXT | sample SENSOR QUANTITY=VALUE...
+		s := sensors.Sample{Sensor: f[1], At: now}
+		if f[2] == "error" {
+			s.Err = errors.New(strings.Join(f[3:], " "))
+			return s
+		}
+		for _, r := range f[2:] {
+			name, value, _ := strings.Cut(r, "=")
+			v, err := strconv.ParseFloat(value, 64)
+			if err != nil {
+				p.t.Fatalf("%q: %v", line, err)
+			}
+			s.Readings = append(s.Readings, sensors.Reading{Quantity: name, Value: v})
+		}
+		return s
+	case "overflow":
+		return overflow{topic: f[1], n: 3}
+	case "vitals":
+		return Vitals{Uptime: time.Hour, Sent: 7, Memory: 9 << 20, Goroutines: 12}
+	case "do":
+		switch f[1] {
+		case "start":
+			return start{}
+		case "stop":
+			return stop{}
+		}
+		return tick{}
+	}
+	p.t.Fatalf("%q: not understood", line)
+	return nil
+}
+
+func TestStep(t *testing.T) {
+	files, err := filepath.Glob("testdata/step/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no transcripts", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := newState(house())
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := &player{t: t, state: s, origin: time.Now()}
+			for line := range strings.Lines(string(want)) {
+				switch {
+				case strings.HasPrefix(line, "#"), strings.TrimSpace(line) == "":
+					p.out.WriteString(line)
+				case strings.HasPrefix(line, "> "):
+					p.line(strings.TrimSpace(line[2:]))
+				}
+			}
+			got := p.out.String()
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if got != string(want) {
+				t.Errorf("got:\n%s", difference(got, string(want)))
+			}
+		})
+	}
+}
+
+// difference shows the lines of got, marking those that want does not have in the same place.
+func difference(got, want string) string {
+	w := strings.Split(want, "\n")
+	var out strings.Builder
+	for i, line := range strings.Split(got, "\n") {
+		if i >= len(w) || w[i] != line {
+			wanted := ""
+			if i < len(w) {
+				wanted = w[i]
+			}
+			fmt.Fprintf(&out, "! %s\n     want %s\n", line, wanted)
+			continue
+		}
+		fmt.Fprintf(&out, "  %s\n", line)
+	}
+	return out.String()
+}
