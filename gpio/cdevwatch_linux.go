@@ -1,0 +1,252 @@
+package gpio
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"github.com/warthog618/go-gpiocdev/uapi"
+	"golang.org/x/sys/unix"
+)
+
+// pollEvery is how often a line is read whose chip has no interrupts.
+const pollEvery = 10 * time.Millisecond
+
+// Watch implements Chip, with one goroutine per input, which costs an edge one read and one wait in Go's poller.
+func (c *charDev) Watch(ctx context.Context, edges chan<- Edge) error {
+	parent := ctx
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	clock, err := kernelClock()
+	if err != nil {
+		return fmt.Errorf("%s: %w", c, err)
+	}
+	var readers sync.WaitGroup
+	start := func(l *charLine) {
+		readers.Go(func() {
+			if err := (&reader{ctx: ctx, edges: edges, line: l, clock: clock}).run(); err != nil {
+				stop(err)
+			}
+		})
+	}
+	c.mu.Lock()
+	if c.closed || c.stop != nil {
+		defer c.mu.Unlock()
+		return fmt.Errorf("%s: closed, or watched already", c)
+	}
+	c.start, c.stop = start, stop
+	for _, l := range c.claimed {
+		if !l.config.Output {
+			start(l)
+		}
+	}
+	c.mu.Unlock()
+
+	<-ctx.Done()
+	c.mu.Lock()
+	c.start = nil // lines claimed from here on are for the next Watch
+	c.setDeadlines(time.Unix(1, 0))
+	c.mu.Unlock()
+	readers.Wait()
+	c.mu.Lock()
+	c.stop = nil
+	c.setDeadlines(time.Time{})
+	c.mu.Unlock()
+	if parent.Err() != nil {
+		return nil
+	}
+	return context.Cause(ctx)
+}
+
+// setDeadlines makes the readers that wait in the poller return, with a time in the past, or lets new ones wait. mu is held.
+func (c *charDev) setDeadlines(t time.Time) {
+	for _, l := range c.claimed {
+		if l.file != nil {
+			l.file.SetReadDeadline(t) // it worked when the line was requested
+		}
+	}
+}
+
+// reader sends one line's edges.
+type reader struct {
+	ctx    context.Context
+	edges  chan<- Edge
+	line   *charLine
+	clock  clock
+	events [16]uapi.LineEvent
+	err    error
+}
+
+// run returns nil when the line is released or the context ends.
+func (r *reader) run() error {
+	l := r.line
+	conn, err := l.file.SyscallConn()
+	if err == nil && l.polled {
+		err = r.poll(conn)
+	} else if err == nil {
+		// One call for the reader's life: between two calls of ready it waits in the poller, and no edge is missed that
+		// came meanwhile. Calling Read for each edge would cost one more read, to see that there is nothing.
+		err = conn.Read(r.ready)
+	}
+	err = cmp.Or(r.err, err)
+	select {
+	case <-l.gone:
+		return nil
+	case <-r.ctx.Done():
+		return nil
+	default:
+	}
+	if errors.Is(err, unix.ENODEV) {
+		return l.chip.goneError(err)
+	}
+	return l.chip.lineError(l.offset, err)
+}
+
+// ready sends what the kernel has for the line, and tells whether the reader must end; otherwise it is called again with the
+// next edge. After lost edges it reads the line, once nothing more is waiting, for the last edge sent may not be the last.
+func (r *reader) ready(fd uintptr) (done bool) {
+	l := r.line
+	var high, known bool // the line as read after a gap
+	for {
+		n := r.fill(fd)
+		if n < 0 || !r.send(n) {
+			return true
+		}
+		switch {
+		case n == len(r.events):
+			known = false // there may be more
+		case !l.gap:
+			return false
+		case n > 0 || !known:
+			if high, r.err = lineValue(fd); r.err != nil {
+				return true
+			}
+			known = true
+		default: // the line was read, and no edge has come since
+			if high != l.high && !r.sendEdge(Edge{
+				Offset: l.offset, High: high, At: time.Now(), Settled: l.settled.Load(), Resync: true,
+			}) {
+				return true
+			}
+			l.gap, l.high = false, high
+			return false
+		}
+	}
+}
+
+// fill reads as many events as there are and fit: the kernel gives fewer only when it has no more. Negative after an error.
+func (r *reader) fill(fd uintptr) int {
+	const size = unsafe.Sizeof(uapi.LineEvent{})
+	bytes := unsafe.Slice((*byte)(unsafe.Pointer(&r.events)), size*uintptr(len(r.events)))
+	for {
+		n, err := unix.Read(int(fd), bytes)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+			return 0
+		case err != nil:
+			r.err = err
+			return -1
+		case n == 0:
+			r.err = io.ErrUnexpectedEOF
+			return -1
+		}
+		return n / int(size)
+	}
+}
+
+// send sends the first n events, and tells whether it could.
+func (r *reader) send(n int) bool {
+	if n == 0 {
+		return true
+	}
+	l := r.line
+	now := time.Now()
+	monotonic := r.clock.monotonic(now)
+	for i := range r.events[:n] {
+		k := &r.events[i]
+		e := Edge{
+			Offset: l.offset, High: k.ID == uapi.LineEventRisingEdge, At: now.Add(time.Duration(k.Timestamp) - monotonic),
+			Lost:    k.LineSeqno - l.seq - 1, // the count wraps, and so does this
+			Settled: l.settled.Load(),
+		}
+		if !r.sendEdge(e) {
+			l.gap = true // the next Watch counts this edge, and those after it, as lost
+			return false
+		}
+		l.seq, l.high = k.LineSeqno, e.High
+		l.gap = l.gap || e.Lost != 0
+	}
+	return true
+}
+
+func (r *reader) sendEdge(e Edge) bool {
+	select {
+	case r.edges <- e:
+		return true
+	case <-r.line.gone:
+	case <-r.ctx.Done():
+	}
+	return false
+}
+
+// poll compares the line every pollEvery.
+func (r *reader) poll(conn syscall.RawConn) error {
+	l := r.line
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-l.gone:
+			return nil
+		case <-r.ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		var high bool
+		err := conn.Control(func(fd uintptr) { high, r.err = lineValue(fd) })
+		if err = cmp.Or(r.err, err); err != nil {
+			return err
+		}
+		if high != l.high {
+			if !r.sendEdge(Edge{Offset: l.offset, High: high, At: time.Now()}) {
+				return nil
+			}
+			l.high = high
+		}
+	}
+}
+
+// clock relates Go's monotonic time to the kernel's CLOCK_MONOTONIC, which stamps the edges. Both run alike, so that one
+// look at both is enough, and a batch of edges costs no system call for it.
+type clock struct {
+	at     time.Time
+	kernel time.Duration // since boot, at that time
+}
+
+// kernelClock looks at both clocks a few times, and takes the look that was interrupted least.
+func kernelClock() (c clock, err error) {
+	best := time.Hour
+	for range 5 {
+		var ts unix.Timespec
+		before := time.Now()
+		if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+			return clock{}, fmt.Errorf("CLOCK_MONOTONIC: %w", err)
+		}
+		if took := time.Since(before); took < best {
+			best = took
+			c = clock{at: before.Add(took / 2), kernel: time.Duration(ts.Nano())}
+		}
+	}
+	return c, nil
+}
+
+// monotonic gives the kernel's CLOCK_MONOTONIC at now, which is a reading of time.Now.
+func (c clock) monotonic(now time.Time) time.Duration { return c.kernel + now.Sub(c.at) }
