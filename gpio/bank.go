@@ -1,0 +1,276 @@
+package gpio
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	checkEvery = 2 * time.Second        // BankConfig.Check's default
+	claimEvery = 2 * time.Second        // a line that someone else holds is asked for again
+	backoffMin = 250 * time.Millisecond // between attempts to open a chip, doubling
+	backoffMax = 30 * time.Second
+	stableFor  = 30 * time.Second       // a chip that worked that long begins with backoffMin again
+	lastWords  = 200 * time.Millisecond // for events after the end of Run's context
+)
+
+// BankConfig is what a Bank makes of a chip.
+type BankConfig struct {
+	Chip string // the configured name
+	// Lines are the points. Names and offsets are unique, over Interrupts too.
+	Lines []LineConfig
+	// Interrupts are inputs that serve expanders and are no points: there are no events of them, see Bank.Interrupt.
+	Interrupts []LineConfig
+	// Open opens the chip. It may block for the time of some bus transactions. Bank closes what it gave.
+	Open func() (Chip, error)
+	// LineName gives a line's name for people, such as HeaderLineName. nil: line 17.
+	LineName func(offset uint32) string
+	Check    time.Duration // supervision: how often all lines are read again; 0: 2 s
+	Log      *slog.Logger  // nil: none
+}
+
+// Bank is one chip under its configured names. It turns what the chip says into events and wishes into levels, and takes care that
+// both go on when the chip fails and returns.
+type Bank struct {
+	cfg    BankConfig
+	events chan<- Event
+	log    *slog.Logger
+	index  map[string]int        // of outputs in lines, by name
+	at     [MaxLines]uint16      // index + 1 of lines, by offset; 0: none
+	wake   chan struct{}         // capacity 1: there are wishes
+	asks   chan question         // of interrupts
+	irqs   map[string]*interrupt // by name
+
+	mu     sync.Mutex // guards the following
+	wishes []wish     // of lines
+
+	// What follows belongs to Run's goroutine.
+	lines []bankLine // points, then interrupts
+	quit  <-chan struct{}
+	// reason is why the chip is not available, as it was told; empty: it is, or nothing was told yet.
+	reason string
+	session
+}
+
+// wish is what Set wants of a line.
+type wish struct{ waiting, active bool }
+
+// bankLine is a line, and what is known of it.
+type bankLine struct {
+	cfg    LineConfig // Initial becomes what is wished when the chip is opened again
+	what   string     // for error texts
+	irq    *interrupt // of an interrupt; nil: a point
+	ok     bool       // its state was told, and still stands
+	active bool       // the state that was told
+	reason string     // why it is not available, as it was told
+	lost   uint32     // edges that no event has told of yet
+
+	refused error // by Claim
+	settle  settling
+	suspect bool // an input that read differently from what was told, with no edge so far
+
+	wished, wish bool // outputs: there is a wish, and which
+	wants        want
+	differs      bool  // the chip's state was found to differ from the wish, and that was told
+	faults       uint8 // readings in a row with a fault, up to 2
+	fault        error // as it was told
+}
+
+// want is why an output is to be written.
+type want uint8
+
+const (
+	wantsNothing want = iota
+	wantsRepair       // the chip's state is not what it was
+	wantsWish         // Set was called: an event will answer
+)
+
+// NewBank gives a bank that sends to events. It does nothing until Run; Set and Interrupt may be called before.
+func NewBank(cfg BankConfig, events chan<- Event) *Bank {
+	b := &Bank{
+		cfg: cfg, events: events, log: cfg.Log,
+		index: map[string]int{}, irqs: map[string]*interrupt{},
+		wake: make(chan struct{}, 1), asks: make(chan question),
+	}
+	if b.log == nil {
+		b.log = slog.New(slog.DiscardHandler)
+	}
+	b.log = b.log.With("chip", cfg.Chip)
+	if b.cfg.Check <= 0 {
+		b.cfg.Check = checkEvery
+	}
+	for _, c := range cfg.Lines {
+		b.add(c, nil)
+	}
+	for _, c := range cfg.Interrupts {
+		c.Output, c.Debounce = false, 0
+		irq := &interrupt{bank: b, offset: c.Offset}
+		irq.failed(fmt.Errorf("%s: %w", b.what("interrupt", &c), errNotOpen))
+		b.irqs[c.Name] = irq
+		b.add(c, irq)
+	}
+	b.wishes = make([]wish, len(b.lines))
+	return b
+}
+
+func (b *Bank) add(c LineConfig, irq *interrupt) {
+	l := bankLine{cfg: c, irq: irq, settle: settling{period: c.Debounce}}
+	switch {
+	case irq != nil:
+		l.what = b.what("interrupt", &c)
+	case c.Output:
+		l.what = b.what("output", &c)
+		b.index[c.Name] = len(b.lines)
+	default:
+		l.what = b.what("input", &c)
+	}
+	b.lines = append(b.lines, l)
+	b.at[c.Offset] = uint16(len(b.lines))
+}
+
+// what names a line in an error: input "door" (GPIO17, pin 11, on header).
+func (b *Bank) what(kind string, c *LineConfig) string {
+	name := fmt.Sprintf("line %d", c.Offset)
+	if b.cfg.LineName != nil {
+		name = b.cfg.LineName(c.Offset)
+	}
+	if n, pin, ok := strings.Cut(name, " ("); ok {
+		name = n + ", " + strings.TrimSuffix(pin, ")") + ","
+	}
+	return fmt.Sprintf("%s %q (%s on %s)", kind, c.Name, name, b.cfg.Chip)
+}
+
+// Set wishes an output to be active, or not. It returns at once; of several wishes for one line that wait, the latest counts.
+// When the wish has been written and read back, one event tells the line's state, changed or not, or why it is not available. A wish
+// waits while the chip is not available, and is what the output gets when it returns. A name that is no output's is logged and ignored.
+func (b *Bank) Set(line string, active bool) {
+	i, ok := b.index[line]
+	if !ok {
+		b.log.Warn("a wish for what is no output", "line", line)
+		return
+	}
+	b.mu.Lock()
+	b.wishes[i] = wish{waiting: true, active: active}
+	b.mu.Unlock()
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Interrupt gives the interrupt line of that name in BankConfig.Interrupts, and panics if there is none. It may be used, by any
+// goroutine, before and after Run too: then it is not available.
+func (b *Bank) Interrupt(name string) Interrupt {
+	i, ok := b.irqs[name]
+	if !ok {
+		panic(fmt.Sprintf("gpio: chip %q has no interrupt line %q", b.cfg.Chip, name))
+	}
+	return i
+}
+
+// Run opens the chip and keeps it at work until ctx ends, which is no error: a chip that fails is closed and opened again, for ever.
+// Wishes that were set before ctx ended are written before it returns, if the chip is there; outputs stay as they are.
+// It is called once.
+func (b *Bank) Run(ctx context.Context) error {
+	b.quit = ctx.Done()
+	defer func() {
+		for _, irq := range b.irqs {
+			irq.failed(fmt.Errorf("chip %q was closed: %w", b.cfg.Chip, context.Canceled))
+		}
+	}()
+	for wait := backoffMin; ctx.Err() == nil; wait = min(2*wait, backoffMax) {
+		began := time.Now()
+		chip, err := b.cfg.Open()
+		if err == nil {
+			err = b.serve(ctx, chip)
+			if cerr := chip.Close(); cerr != nil && err == nil {
+				b.log.Warn("the chip was closed with an error", "err", cerr)
+			}
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		b.down(err)
+		if time.Since(began) >= stableFor {
+			wait = backoffMin
+		}
+		select {
+		case <-time.After(wait*4/5 + rand.N(wait*2/5)): // many chips on one bus fail together, and need not return together
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// down tells that the chip failed: once, and once for each line.
+func (b *Bank) down(err error) {
+	if reason := err.Error(); reason != b.reason {
+		b.reason = reason
+		b.log.Warn("the chip is not available", "err", err)
+		b.send(Event{Chip: b.cfg.Chip, At: time.Now(), Err: fmt.Errorf("chip %q: %w", b.cfg.Chip, err)})
+	}
+	for i := range b.lines {
+		l := &b.lines[i]
+		l.refused = nil
+		if l.irq == nil {
+			// Whoever wished for something while the chip failed hears of it now; the wish itself waits for the chip.
+			b.unavailable(l, err, false)
+			continue
+		}
+		l.reason = ""
+		l.irq.failed(fmt.Errorf("%s: %w", l.what, err))
+	}
+}
+
+// up tells that the chip is there.
+func (b *Bank) up() {
+	if b.reason != "" {
+		b.log.Info("the chip is available again")
+	}
+	b.reason = ""
+	b.send(Event{Chip: b.cfg.Chip, At: time.Now()})
+}
+
+// unavailable tells why a line is not available, if that was not told yet, or if it was asked for.
+func (b *Bank) unavailable(l *bankLine, err error, asked bool) {
+	reason := err.Error()
+	if changed := l.reason != reason; changed || asked {
+		err = fmt.Errorf("%s: %w", l.what, err)
+		if changed && b.reason == "" { // else it is the whole chip, and was logged
+			b.log.Warn("a line is not available", "err", err)
+		}
+		b.send(Event{Chip: b.cfg.Chip, Line: l.cfg.Name, At: time.Now(), Lost: l.lost, Err: err})
+		l.lost = 0
+	}
+	l.ok, l.reason, l.suspect, l.settle.pending = false, reason, false, false
+	l.faults, l.fault = 0, nil
+}
+
+// tell tells a line's state.
+func (b *Bank) tell(l *bankLine, active, edge bool, at time.Time) {
+	if l.reason != "" {
+		l.reason = ""
+		b.log.Info("a line is available again", "line", l.cfg.Name)
+	}
+	lost := l.lost
+	l.ok, l.active, l.suspect, l.lost = true, active, false, 0
+	b.send(Event{Chip: b.cfg.Chip, Line: l.cfg.Name, Active: active, Edge: edge, At: at, Lost: lost, Fault: l.fault})
+}
+
+// send waits until the event is taken, or Run is to end.
+func (b *Bank) send(e Event) {
+	select {
+	case b.events <- e:
+		return
+	default:
+	}
+	select {
+	case b.events <- e:
+	case <-b.quit:
+	}
+}

@@ -1,0 +1,97 @@
+package gpio
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+)
+
+// assertedWait bounds how long Asserted waits for the bank. It may be busy: with a bus, or with a full channel of events.
+const assertedWait = 100 * time.Millisecond
+
+// interrupt is a line of a bank that serves expanders. Its methods may be called by any goroutine.
+type interrupt struct {
+	bank   *Bank
+	offset uint32
+
+	mu     sync.Mutex // guards the following
+	subs   []chan struct{}
+	active bool
+	err    error // why the line cannot be read
+}
+
+// question is Asserted's to the bank's goroutine.
+type question struct {
+	of     *interrupt
+	answer chan struct{} // capacity 1; gets a value when of is up to date
+}
+
+// Subscribe implements Interrupt. A line that is active already, or is so again when its chip returns, signals as well.
+func (i *interrupt) Subscribe(ctx context.Context) <-chan struct{} {
+	ch := make(chan struct{}, 1)
+	i.mu.Lock()
+	i.subs = append(i.subs, ch)
+	if i.active && i.err == nil {
+		ch <- struct{}{}
+	}
+	i.mu.Unlock()
+	context.AfterFunc(ctx, func() {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		i.subs = slices.DeleteFunc(i.subs, func(c chan struct{}) bool { return c == ch })
+	})
+	return ch
+}
+
+// Asserted implements Interrupt. It waits until the bank has read the line, at most assertedWait; then the level of the last edge
+// is the answer.
+func (i *interrupt) Asserted() (bool, error) {
+	if _, err := i.last(); err != nil {
+		return false, err
+	}
+	q := question{of: i, answer: make(chan struct{}, 1)}
+	limit := time.NewTimer(assertedWait)
+	defer limit.Stop()
+	select {
+	case i.bank.asks <- q:
+		select {
+		case <-q.answer:
+		case <-limit.C:
+		}
+	case <-limit.C:
+	}
+	return i.last()
+}
+
+func (i *interrupt) last() (bool, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.active, i.err
+}
+
+// saw takes the line's state, as an edge or a reading tells it, and signals if it is active.
+func (i *interrupt) saw(active, signal bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.active, i.err = active, nil
+	if !active || !signal {
+		return
+	}
+	for _, ch := range i.subs {
+		select {
+		case ch <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// failed takes note that the line cannot be read.
+func (i *interrupt) failed(err error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.err = err
+}
+
+var errNotOpen = errors.New("the chip has not been opened yet")
