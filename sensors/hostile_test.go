@@ -1,0 +1,199 @@
+package sensors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"periph.io/x/conn/v3/i2c"
+	"periph.io/x/conn/v3/physic"
+)
+
+// parts gives, for each driver of an I2C device, a chip that works. Each driver's test enters its own.
+var parts = map[string]func() i2c.Bus{}
+
+// Bounds that every driver keeps, for a call of Open or of Measure.
+const (
+	maxTransfers = 40
+	maxCall      = 5 * time.Second
+)
+
+var errNobody = errors.New("nobody answers")
+
+// hostile is a bus that goes wrong.
+type hostile struct {
+	i2c.Bus
+	n, call int                         // transfers altogether, and in this call
+	bad     func(n int, r []byte) error // what happens to transfer n, after the chip has answered
+}
+
+func (h *hostile) Tx(addr uint16, w, r []byte) error {
+	defer func() { h.n++ }()
+	if h.call++; h.call > maxTransfers {
+		panic(fmt.Sprintf("more than %d transfers in a call", maxTransfers))
+	}
+	err := h.Bus.Tx(addr, w, r)
+	if h.bad != nil {
+		err = errors.Join(err, h.bad(h.n, r))
+	}
+	return err
+}
+
+// use opens a device and measures three times, as far as there is no error. It returns the first error.
+func (h *hostile) use(t *testing.T, ctx context.Context, d *Driver) error {
+	t.Helper()
+	var s Sensor
+	call := func(what string, f func() error) error {
+		h.call = 0
+		start := time.Now()
+		err := f()
+		if took := time.Since(start); took > maxCall {
+			t.Errorf("%s took %v", what, took)
+		}
+		return err
+	}
+	err := call("Open", func() (err error) {
+		var addr uint16
+		if len(d.Addrs) > 0 {
+			addr = d.Addrs[0]
+		}
+		s, err = d.Open(Options{Bus: h, Addr: addr})
+		return err
+	})
+	for i := 0; i < 3 && err == nil; i++ {
+		err = call("Measure", func() error {
+			readings, err := s.Measure(ctx)
+			if err == nil {
+				if wrong := d.check(readings); wrong != nil {
+					t.Errorf("readings %v: %v", readings, wrong)
+				}
+			}
+			return err
+		})
+	}
+	return err
+}
+
+func fill(r []byte, v byte) error {
+	for i := range r {
+		r[i] = v
+	}
+	return nil
+}
+
+func TestHostileBus(t *testing.T) {
+	for _, d := range Drivers() {
+		t.Run(d.Name, func(t *testing.T) {
+			part := parts[d.Name]
+			if part == nil && len(d.Addrs) == 0 {
+				part = func() i2c.Bus { return nil }
+			}
+			if part == nil {
+				t.Fatalf("no working chip for the driver: its test must enter one in parts")
+			}
+			total := 0
+			in := func(name string, f func(t *testing.T)) {
+				t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
+			}
+			in("works", func(t *testing.T) {
+				h := &hostile{Bus: part()}
+				if err := h.use(t, t.Context(), d); err != nil {
+					t.Fatal(err)
+				}
+				total = h.n
+			})
+			in("no answer", func(t *testing.T) {
+				for k := range total {
+					for _, last := range []int{k, total} { // once, or from then on
+						h := &hostile{Bus: part(), bad: func(n int, r []byte) error {
+							if k <= n && n <= last {
+								return errNobody
+							}
+							return nil
+						}}
+						if err := h.use(t, t.Context(), d); !errors.Is(err, errNobody) {
+							t.Errorf("transfer %d to %d: got error %v", k, last, err)
+						}
+					}
+				}
+			})
+			for _, v := range []byte{0x00, 0xFF} {
+				in(fmt.Sprintf("all %#02x", v), func(t *testing.T) {
+					for k := range total {
+						h := &hostile{Bus: part(), bad: func(n int, r []byte) error {
+							if n >= k {
+								return fill(r, v)
+							}
+							return nil
+						}}
+						if err := h.use(t, t.Context(), d); k == 0 && err == nil {
+							t.Error("that is a working chip?")
+						}
+					}
+				})
+			}
+			in("noise", func(t *testing.T) {
+				rnd := rand.New(rand.NewPCG(1, 2))
+				for round := range 300 {
+					from := round % max(total, 1)
+					h := &hostile{Bus: part(), bad: func(n int, r []byte) error {
+						for i := range r {
+							if n >= from && rnd.IntN(4) > 0 {
+								r[i] = byte(rnd.Uint32())
+							}
+						}
+						return nil
+					}}
+					h.use(t, t.Context(), d)
+				}
+			})
+			in("cancelled", func(t *testing.T) {
+				done, cancel := context.WithCancel(t.Context())
+				cancel()
+				h := &hostile{Bus: part()}
+				start := time.Now()
+				if err := h.use(t, done, d); !errors.Is(err, context.Canceled) {
+					t.Errorf("cancelled before: got error %v", err)
+				}
+				if took := time.Since(start); took > time.Second {
+					t.Errorf("took %v", took)
+				}
+			})
+		})
+	}
+}
+
+func TestDrivers(t *testing.T) {
+	name := regexp.MustCompile(`^[a-z0-9_]+$`)
+	for _, d := range Drivers() {
+		if Lookup(d.Name) != d || !name.MatchString(d.Name) || d.Doc == "" || len(d.Measures) == 0 {
+			t.Errorf("driver %q is incomplete: %+v", d.Name, d)
+		}
+		seen := map[string]bool{}
+		for _, q := range d.Measures {
+			if seen[q.Name] || !name.MatchString(q.Name) || q.Class == "" || q.Unit == "" || q.StateClass == "" {
+				t.Errorf("driver %q: quantity %+v", d.Name, q)
+			}
+			seen[q.Name] = true
+		}
+		for _, a := range d.Addrs {
+			if a < 0x08 || a > 0x77 {
+				t.Errorf("driver %q: address %#x", d.Name, a)
+			}
+		}
+	}
+	if Lookup("nonesuch") != nil {
+		t.Error("Lookup finds what is not there")
+	}
+}
+
+// noSpeed completes a fake chip to an i2c.Bus.
+type noSpeed struct{}
+
+func (noSpeed) String() string                  { return "fake" }
+func (noSpeed) SetSpeed(physic.Frequency) error { return nil }

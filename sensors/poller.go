@@ -1,0 +1,256 @@
+package sensors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	defaultEvery   = 30 * time.Second
+	defaultTimeout = 5 * time.Second
+	maxSpread      = time.Second            // the first readings come soon
+	grace          = 500 * time.Millisecond // for a driver to return after its time is over
+	minBackoff     = time.Second
+	maxBackoff     = 48 * time.Second // and a quarter of it, by chance
+)
+
+// PollerConfig is how one sensor is read.
+type PollerConfig struct {
+	Name    string // the configured name
+	Driver  *Driver
+	Options Options
+	Every   time.Duration // from one measurement to the next; 0: 30 s
+	Timeout time.Duration // of opening and measuring together; 0: 5 s, or Every where that is less
+	Log     *slog.Logger  // may be nil
+}
+
+// Poller reads one sensor. It opens the device, measures on time and never twice at once, tries a failed measurement once
+// more, then drops the device and opens it anew, at ever longer intervals up to a minute.
+type Poller struct {
+	cfg     PollerConfig
+	samples chan<- Sample
+	sensor  Sensor // nil: not open. Belongs to the helper while there is one
+	told    string // the failure that was logged last; empty: it measures
+}
+
+// NewPoller makes a Poller that sends to samples. It starts nothing.
+func NewPoller(cfg PollerConfig, samples chan<- Sample) *Poller {
+	if cfg.Every <= 0 {
+		cfg.Every = defaultEvery
+	}
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = min(defaultTimeout, cfg.Every)
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Poller{cfg: cfg, samples: samples}
+}
+
+// Run measures until ctx ends, which is no error, and then closes the device. Each measurement, and each failure to get one,
+// is one Sample; Run blocks while nobody takes it. A driver that does not come back is left to itself: there is never a second
+// call beside it, each measurement that is due says that the sensor is stuck, and at the end Run waits a second for it at most.
+func (p *Poller) Run(ctx context.Context) error {
+	start := time.Now().Add(p.spread())
+	done := make(chan Sample, 1) // the helper's answer
+	stuck := false
+	failures := 0
+	for next := start; sleep(ctx, time.Until(next)); {
+		if stuck {
+			select {
+			case <-done: // too late to be a measurement, and the helper has dropped the device
+				stuck = false
+			default:
+			}
+		}
+		var s Sample
+		if !stuck {
+			s, stuck = p.measure(ctx, done)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		if stuck {
+			s = Sample{At: time.Now(), Err: fmt.Errorf("stuck: a measurement has not come back within %v", p.cfg.Timeout+grace)}
+		}
+		p.send(ctx, s)
+		if s.Err == nil || stuck {
+			failures = 0
+			next = after(start, p.cfg.Every, time.Now())
+		} else {
+			next = time.Now().Add(backoff(failures))
+			failures++
+		}
+	}
+	return p.leave(done, stuck)
+}
+
+// spread keeps sensors that share a bus from measuring at one moment; it is the same at each start.
+func (p *Poller) spread() time.Duration {
+	h := fnv.New32a()
+	io.WriteString(h, p.cfg.Name)
+	return time.Duration(uint64(min(p.cfg.Every, maxSpread)) * uint64(h.Sum32()) >> 32)
+}
+
+// after gives the first time of the grid that is later than now. What was missed is left out.
+func after(start time.Time, every time.Duration, now time.Time) time.Time {
+	return start.Add((now.Sub(start)/every + 1) * every)
+}
+
+// backoff gives the wait after so many failures before this one: 1 s at first, 60 s at most.
+func backoff(failures int) time.Duration {
+	d := min(minBackoff<<min(failures, 10), maxBackoff)
+	return d + rand.N(d/4)
+}
+
+// sleep gives false when ctx ends first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return ctx.Err() == nil
+	}
+}
+
+// measure has a helper measure, as a driver can hang in the kernel. When it does not come back the helper is stuck: its answer
+// comes to done some time, or never.
+func (p *Poller) measure(ctx context.Context, done chan Sample) (s Sample, stuck bool) {
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
+	defer cancel()
+	go func() { done <- p.cycle(ctx) }()
+	select {
+	case s = <-done:
+		return s, false
+	case <-ctx.Done():
+	}
+	select {
+	case s = <-done:
+		return s, false
+	case <-time.After(grace):
+		return Sample{}, true
+	}
+}
+
+// cycle gives one measurement. A device that has worked gets a second try; after a failure it is closed.
+func (p *Poller) cycle(ctx context.Context) Sample {
+	tries := 1
+	if p.sensor != nil {
+		tries = 2
+	}
+	var s Sample
+	for range tries {
+		s.Readings, s.Err = p.once(ctx)
+		s.At = time.Now()
+		if ctx.Err() != nil {
+			s.Readings, s.Err = nil, late(p.cfg.Timeout, s.Err)
+			break
+		}
+		if s.Err == nil {
+			return s
+		}
+	}
+	p.drop()
+	return s
+}
+
+// late is the error of a measurement that came after its time was over.
+func late(limit time.Duration, err error) error {
+	if err == nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return fmt.Errorf("no measurement within %v: %w", limit, context.DeadlineExceeded)
+	}
+	return fmt.Errorf("no measurement within %v: %w", limit, err)
+}
+
+func (p *Poller) once(ctx context.Context) ([]Reading, error) {
+	if p.sensor == nil {
+		s, err := p.cfg.Driver.Open(p.cfg.Options)
+		if err != nil {
+			return nil, err
+		}
+		p.sensor = s
+	}
+	readings, err := p.sensor.Measure(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.cfg.Driver.check(readings); err != nil {
+		return nil, err
+	}
+	return readings, nil
+}
+
+func (p *Poller) drop() {
+	if c, ok := p.sensor.(io.Closer); ok {
+		c.Close()
+	}
+	p.sensor = nil
+}
+
+// check tells whether readings are what the driver promises: each quantity once, each a number.
+func (d *Driver) check(readings []Reading) error {
+	seen := map[string]bool{}
+	for _, r := range readings {
+		if seen[r.Quantity] {
+			return fmt.Errorf("two readings of %s: the driver %s is wrong", r.Quantity, d.Name)
+		}
+		if math.IsNaN(r.Value) || math.IsInf(r.Value, 0) {
+			return fmt.Errorf("%s is no number (%v)", r.Quantity, r.Value)
+		}
+		seen[r.Quantity] = true
+	}
+	for _, q := range d.Measures {
+		if !seen[q.Name] {
+			return fmt.Errorf("no reading of %s", q.Name)
+		}
+		delete(seen, q.Name)
+	}
+	for name := range seen {
+		return fmt.Errorf("a reading of %q, which nobody asked for: the driver %s is wrong", name, d.Name)
+	}
+	return nil
+}
+
+// send completes and sends the sample, and logs when the sensor fails, fails otherwise, or works again.
+func (p *Poller) send(ctx context.Context, s Sample) {
+	s.Sensor = p.cfg.Name
+	if s.Err != nil {
+		s.Err = fmt.Errorf("sensor %q (%s): %w", p.cfg.Name, p.cfg.Driver.Name, s.Err)
+		if text := s.Err.Error(); text != p.told {
+			p.told = text
+			p.cfg.Log.Warn("sensor fails", "sensor", p.cfg.Name, "err", s.Err)
+		}
+	} else if p.told != "" {
+		p.told = ""
+		p.cfg.Log.Info("sensor works again", "sensor", p.cfg.Name)
+	}
+	select {
+	case p.samples <- s:
+	case <-ctx.Done():
+	}
+}
+
+// leave awaits the helper, or has one close the device, as that can hang too.
+func (p *Poller) leave(done chan Sample, stuck bool) error {
+	if !stuck {
+		go func() {
+			p.drop()
+			done <- Sample{}
+		}()
+	}
+	select {
+	case <-done:
+		return nil
+	case <-time.After(grace):
+		return fmt.Errorf("sensor %q (%s): stuck: left behind", p.cfg.Name, p.cfg.Driver.Name)
+	}
+}
