@@ -81,12 +81,7 @@ func (b *Bank) serve(ctx context.Context, chip Chip) error {
 func (b *Bank) start(ctx context.Context) (edges chan Edge, ended chan error, stop func()) {
 	b.takeWishes()
 	for i := range b.lines {
-		if l := &b.lines[i]; l.wished {
-			l.cfg.Initial = Off
-			if l.wish {
-				l.cfg.Initial = On
-			}
-		}
+		b.lines[i].ok = false
 	}
 	b.claim()
 	ctx, cancel := context.WithCancel(ctx)
@@ -119,7 +114,6 @@ func (b *Bank) begin(ctx context.Context, edges <-chan Edge) error {
 	b.up()
 	for i := range b.lines {
 		l := &b.lines[i]
-		l.ok = false
 		l.suspect, l.differs, l.faults, l.settle.pending = false, false, 0, false
 		asked := l.wants == wantsWish
 		switch {
@@ -141,7 +135,7 @@ func (b *Bank) claim() {
 	lines := make([]LineConfig, len(b.lines))
 	for i := range b.lines {
 		l := &b.lines[i]
-		if l.refused != nil && l.wished { // it gets what is wished now
+		if l.wished && (l.refused != nil || !l.ok) { // it gets what is wished now
 			l.cfg.Initial = Off
 			if l.wish {
 				l.cfg.Initial = On
@@ -248,6 +242,7 @@ func (b *Bank) confirm(l *bankLine, v *Levels, asked bool) {
 	o := l.cfg.Offset
 	if !v.Valid.Has(o) {
 		b.unavailable(l, errNotValid, asked)
+		b.claimAt = earlier(b.claimAt, time.Now().Add(claimEvery)) // in case the chip lost the line altogether
 		return
 	}
 	active := v.High.Has(o) != l.cfg.ActiveLow
@@ -321,6 +316,7 @@ func (b *Bank) seeInterrupt(l *bankLine, v *Levels) {
 	err := l.refused
 	if err == nil && !v.Valid.Has(l.cfg.Offset) {
 		err = errNotValid
+		b.claimAt = earlier(b.claimAt, time.Now().Add(claimEvery))
 	}
 	if err == nil {
 		l.reason = ""

@@ -250,17 +250,17 @@ func (s *Sim) giveBack() {
 	s.poke()
 }
 
-// Press drives a line to its active level, as a finger does. A line that is not claimed counts as active-high.
+// Press drives a line to its active level, as a finger does. Before its first claim a line counts as active-high.
 func (s *Sim) Press(offset uint32) { s.push(offset, true) }
 
-// Release drives a line to its inactive level. A line that is not claimed counts as active-high.
+// Release drives a line to its inactive level. Before its first claim a line counts as active-high.
 func (s *Sim) Release(offset uint32) { s.push(offset, false) }
 
 func (s *Sim) push(offset uint32, active bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := &s.lines[offset]
-	s.drive(offset, worldOf(active != (l.claimed && l.cfg.ActiveLow)))
+	s.drive(offset, worldOf(l.cfg.Level(active)))
 }
 
 // Drive drives a line from outside. Against an output this is a short circuit: its pin no longer follows the chip, which is
