@@ -164,7 +164,7 @@ func (b *bmx280) Measure(ctx context.Context) ([]Reading, error) {
 		wait = bmxPoll
 	}
 	if at(bmxCtrlMeas)[0]&^bmxModeMsk != bmxTP1 || b.hum && at(bmxCtrlHum)[0]&7 != bmxHum1 {
-		return nil, fmt.Errorf("the chip at %#02x lost its settings during a measurement: check its power", b.dev.Addr)
+		return nil, fmt.Errorf("the chip at %#02x lost its settings during a measurement, or did not take them: check its power", b.dev.Addr)
 	}
 	return b.readings(at(0xF7)) // DS002 5.4.7 to 5.4.9
 }

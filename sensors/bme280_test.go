@@ -44,6 +44,7 @@ type bmxChip struct {
 	stuck   byte      // bits of status that never clear
 	cut     time.Time // when the power fails for a moment
 	raw     [3]uint32
+	noHum   bool   // ignores ctrl_hum
 	history []byte // registers written
 }
 
@@ -79,7 +80,9 @@ func (c *bmxChip) Tx(_ uint16, w, r []byte) error {
 		case bmxReset:
 			c.powerCycle()
 		case bmxCtrlHum:
-			c.reg[bmxCtrlHum] = pair[1]
+			if !c.noHum {
+				c.reg[bmxCtrlHum] = pair[1]
+			}
 		case bmxCtrlMeas:
 			c.hum = c.reg[bmxCtrlHum]
 			c.reg[bmxCtrlMeas] = pair[1]
@@ -235,6 +238,7 @@ func TestBMxFaults(t *testing.T) {
 		{name: "deep sea", then: func(c *bmxChip) { c.raw[1] = 0 }, want: "impossible pressure"},
 		{name: "dry", then: func(c *bmxChip) { c.raw[2] = 0 }, want: "impossible humidity"},
 		{name: "wet", then: func(c *bmxChip) { c.raw[2] = 0xFFFF }, want: "impossible humidity"},
+		{name: "no hygrometer", then: func(c *bmxChip) { c.noHum = true }, want: "lost its settings"},
 		{name: "power cycle", then: func(c *bmxChip) { c.powerCycle() }}, // ctrl_hum is written again
 	}
 	for _, tt := range tests {

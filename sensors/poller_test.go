@@ -49,7 +49,7 @@ func (p *part) Measure(ctx context.Context) ([]Reading, error) {
 
 func (p *part) Close() error { p.closed++; return nil }
 
-// poll runs a Poller for d and gives its samples, with the log's lines. f runs beside it, if it is not nil.
+// poll runs a Poller for d and gives its samples, with the log's lines.
 func poll(t *testing.T, cfg PollerConfig, d time.Duration) (samples []Sample, log string, err error) {
 	t.Helper()
 	var buf bytes.Buffer
