@@ -1,0 +1,256 @@
+package bridge
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// endpoint is where the broker is, without credentials.
+type endpoint struct {
+	scheme     string // tcp, tls, ws or wss
+	host, port string
+	path       string // of a websocket
+}
+
+func (e endpoint) String() string {
+	return e.scheme + "://" + net.JoinHostPort(e.host, e.port) + e.path
+}
+
+// secure reports whether TLS is spoken.
+func (e endpoint) secure() bool { return e.scheme == "tls" || e.scheme == "wss" }
+
+var schemes = map[string]struct{ scheme, port string }{
+	"tcp": {"tcp", "1883"}, "mqtt": {"tcp", "1883"},
+	"tls": {"tls", "8883"}, "ssl": {"tls", "8883"}, "mqtts": {"tls", "8883"},
+	"ws": {"ws", "80"}, "wss": {"wss", "443"},
+}
+
+// CheckBroker says what is wrong with a broker's URL; nil: nothing.
+func CheckBroker(broker string) error {
+	_, _, err := parseBroker(broker)
+	return err
+}
+
+func parseBroker(broker string) (endpoint, *url.Userinfo, error) {
+	const want = `: write it like "tcp://homeassistant.local:1883", with tcp, tls, ws or wss`
+	u, err := url.Parse(broker)
+	if err != nil || u.Host == "" {
+		return endpoint{}, nil, fmt.Errorf("broker %q is not a URL%s", redact(broker), want)
+	}
+	known, ok := schemes[strings.ToLower(u.Scheme)]
+	if !ok {
+		return endpoint{}, nil, fmt.Errorf("broker %q: unknown scheme %q%s", redact(broker), u.Scheme, want)
+	}
+	e := endpoint{scheme: known.scheme, host: u.Hostname(), port: u.Port()}
+	if e.host == "" {
+		return endpoint{}, nil, fmt.Errorf("broker %q names no host%s", redact(broker), want)
+	}
+	if e.port == "" {
+		e.port = known.port
+	}
+	if strings.HasPrefix(e.scheme, "ws") {
+		if e.path = u.EscapedPath(); e.path == "" || e.path == "/" {
+			e.path = "/mqtt" // what most brokers want, and mosquitto takes any
+		}
+		if u.RawQuery != "" {
+			e.path += "?" + u.RawQuery
+		}
+	} else if u.Path != "" && u.Path != "/" {
+		return endpoint{}, nil, fmt.Errorf("broker %q: only ws and wss have a path: leave %q out", redact(broker), u.Path)
+	}
+	return e, u.User, nil
+}
+
+// redact takes the credentials out of a URL that may be malformed.
+func redact(s string) string {
+	if at := strings.LastIndexByte(s, '@'); at >= 0 {
+		if i := strings.Index(s, "://"); i >= 0 && i < at {
+			return s[:i+3] + s[at+1:]
+		}
+		return s[at+1:]
+	}
+	return s
+}
+
+// dial opens the connection to e: TCP, and TLS and a websocket above it. It asks no proxy.
+// Timeouts of the TCP connection, and of TLS and HTTP together, are each limit.
+func dial(ctx context.Context, e endpoint, secure *tls.Config, limit time.Duration) (stream, raw net.Conn, err error) {
+	raw, err = dialTCP(ctx, e.host, e.port, limit)
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	stream = raw
+	if e.secure() {
+		t := tls.Client(raw, secure)
+		if err := t.HandshakeContext(ctx); err != nil {
+			raw.Close()
+			return nil, nil, stageError{"TLS", err}
+		}
+		stream = t
+	}
+	if e.scheme == "ws" || e.scheme == "wss" {
+		if stream, err = dialWebsocket(ctx, e, stream); err != nil {
+			raw.Close()
+			return nil, nil, err
+		}
+	}
+	return stream, raw, nil
+}
+
+// stageError says in which part of connecting an error happened.
+type stageError struct {
+	stage string
+	err   error
+}
+
+func (e stageError) Error() string { return e.stage + ": " + e.err.Error() }
+func (e stageError) Unwrap() error { return e.err }
+
+func dialTCP(ctx context.Context, host, port string, limit time.Duration) (net.Conn, error) {
+	var d net.Dialer // both address families, side by side
+	hosts := []string{host}
+	if isLocal(host) {
+		addrs, err := resolveLocal(ctx, host)
+		if err != nil {
+			return nil, err
+		}
+		hosts = addrs
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	var first error
+	for i, h := range hosts {
+		// Fairly, so that an address family that is not routed cannot use up the time of the other.
+		part, cancel := context.WithTimeout(ctx, time.Until(deadline(ctx))/time.Duration(len(hosts)-i))
+		c, err := d.DialContext(part, "tcp", net.JoinHostPort(h, port))
+		cancel()
+		if err == nil {
+			return quick(c), nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return nil, stageError{"TCP", first}
+}
+
+func deadline(ctx context.Context) time.Time {
+	t, _ := ctx.Deadline()
+	return t
+}
+
+// secureConfig reads the certificates, so that new ones are in use from the next connection on.
+func secureConfig(ca, cert, key, serverName, host string) (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host}
+	if serverName != "" {
+		c.ServerName = serverName
+	}
+	if ca != "" {
+		pem, err := os.ReadFile(ca)
+		if err != nil {
+			return nil, fmt.Errorf("ca: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("ca: %s holds no certificate: it must be a PEM file", ca)
+		}
+	}
+	if cert != "" || key != "" {
+		if cert == "" || key == "" {
+			return nil, errors.New("cert and key: give both or none")
+		}
+		pair, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			return nil, fmt.Errorf("cert %s and key %s: %w", cert, key, err)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, nil
+}
+
+// statusError is an HTTP answer that is no websocket.
+type statusError struct {
+	path, status string
+	code         int
+}
+
+func (e statusError) Error() string { return fmt.Sprintf("HTTP %s at %s", e.status, e.path) }
+
+// dialWebsocket makes stream a websocket. The caller closes stream after an error.
+func dialWebsocket(ctx context.Context, e endpoint, stream net.Conn) (net.Conn, error) {
+	given := func(context.Context, string, string) (net.Conn, error) { return stream, nil }
+	d := websocket.Dialer{
+		NetDialContext: given, NetDialTLSContext: given, // and no Proxy
+		Subprotocols: []string{"mqtt"}, ReadBufferSize: readBuffer, WriteBufferSize: readBuffer,
+	}
+	ws, answer, err := d.DialContext(ctx, e.String(), nil)
+	if err != nil {
+		if answer != nil && answer.StatusCode != 101 {
+			return nil, statusError{e.path, answer.Status, answer.StatusCode}
+		}
+		return nil, stageError{"websocket", err}
+	}
+	return &wsConn{Conn: ws.NetConn(), ws: ws}, nil
+}
+
+// wsConn makes a stream of binary frames. Of its Conn only deadlines for reading, addresses and Close are used.
+type wsConn struct {
+	net.Conn
+	ws    *websocket.Conn
+	frame io.Reader // the frame that is being read
+
+	mu    sync.Mutex // guards the following, and writing: one writer at a time
+	until time.Time  // deadline of writes
+}
+
+// SetWriteDeadline counts for the next Write; the library sets its own with each frame.
+func (w *wsConn) SetWriteDeadline(t time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.until = t
+	return nil
+}
+
+func (w *wsConn) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ws.SetWriteDeadline(w.until)
+	if err := w.ws.WriteMessage(websocket.BinaryMessage, p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+func (w *wsConn) Read(p []byte) (int, error) {
+	for {
+		if w.frame == nil {
+			_, r, err := w.ws.NextReader()
+			if err != nil {
+				return 0, err
+			}
+			w.frame = r
+		}
+		n, err := w.frame.Read(p)
+		if err == io.EOF {
+			w.frame, err = nil, nil
+			if n == 0 {
+				continue
+			}
+		}
+		return n, err
+	}
+}

@@ -1,0 +1,208 @@
+package bridge
+
+import (
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+// Bounds of the outbox.
+const (
+	maxQueued = 4096             // messages waiting while connected
+	maxEvents = 256              // events waiting while not connected, or kept when the queue overflows
+	maxAge    = 10 * time.Second // of an event that waited for a connection: an older press rings no bell
+)
+
+// item is a message in the outbox.
+type item struct {
+	Message
+	at     time.Time // when it was published; of an event
+	online bool      // no message but the place in the order where the birth message goes
+}
+
+// Dropped counts messages that never reached the broker, by cause.
+type Dropped struct {
+	Overflow uint64 // events beyond the bound of the queue
+	Expired  uint64 // events that waited too long for a connection
+	Invalid  uint64 // with a topic that no broker takes
+}
+
+// outbox holds what is to be published. While a connection is open everything goes through one ring, in order. Without one
+// only the latest message of each state topic is kept, and a few fresh events.
+//
+// A connection begins with all states, then the mark for the birth message, then the waiting events; what is published
+// meanwhile queues behind, so that no state can be overtaken by an older one.
+type outbox struct {
+	wake chan struct{} // one slot: something was put while next had found nothing
+
+	mu         sync.Mutex // guards the following
+	open       bool       // between begin and end
+	starved    bool       // next found nothing and nobody was woken since
+	ring       []item     // ring[head:] waits
+	head       int
+	states     []Message      // the latest of each topic, in the order in which the topics came first
+	index      map[string]int // topic to its place in states
+	dropped    Dropped
+	superseded uint64 // states that gave way to a newer one on the same topic
+}
+
+func newOutbox() *outbox {
+	return &outbox{wake: make(chan struct{}, 1), index: make(map[string]int)}
+}
+
+// put queues m. It never blocks. It reports false for a topic that no broker takes; m is dropped then.
+func (o *outbox) put(m Message, now time.Time) bool {
+	valid := validTopic(m.Topic)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !valid {
+		o.dropped.Invalid++
+		return false
+	}
+	if m.State {
+		if i, ok := o.index[m.Topic]; ok {
+			o.states[i] = m
+			if !o.open {
+				o.superseded++
+			}
+		} else {
+			o.index[m.Topic] = len(o.states)
+			o.states = append(o.states, m)
+		}
+		if !o.open {
+			return true
+		}
+	} else if !o.open && len(o.ring)-o.head >= maxEvents {
+		o.pop()
+		o.dropped.Overflow++
+	}
+	// A collapse leaves at most one message per state topic and maxEvents events, so it frees at least half of the bound.
+	if o.open && len(o.ring)-o.head >= max(maxQueued, 2*(len(o.states)+maxEvents)) {
+		o.collapse()
+	}
+	o.push(item{Message: m, at: now})
+	if o.starved {
+		o.starved = false
+		select {
+		case o.wake <- struct{}{}:
+		default:
+		}
+	}
+	return true
+}
+
+// next takes the oldest item. When there is none, wake gets a token with the next put.
+func (o *outbox) next() (item, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.head == len(o.ring) {
+		o.starved = true
+		return item{}, false
+	}
+	return o.pop(), true
+}
+
+// begin opens the outbox for a new connection.
+func (o *outbox) begin(now time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	events := o.ring[o.head:]
+	o.ring, o.head, o.open = make([]item, 0, len(o.states)+1+len(events)), 0, true
+	for _, m := range o.states {
+		o.push(item{Message: m, at: now})
+	}
+	o.push(item{online: true})
+	for _, e := range events {
+		if now.Sub(e.at) > maxAge {
+			o.dropped.Expired++
+			continue
+		}
+		o.push(e)
+	}
+}
+
+// end closes the outbox after a connection. Of unacked, oldest first, and of what is queued only the newest events are kept;
+// states are covered by the latest of each topic. A QoS 0 message that was handed to the connection is not sent again.
+func (o *outbox) end(unacked []item) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var events []item
+	for _, it := range unacked {
+		if !it.State && !it.online && it.QoS > 0 {
+			events = append(events, it)
+		}
+	}
+	for _, it := range o.ring[o.head:] {
+		if !it.State && !it.online {
+			events = append(events, it)
+		}
+	}
+	if n := len(events) - maxEvents; n > 0 {
+		o.dropped.Overflow += uint64(n)
+		events = append([]item(nil), events[n:]...)
+	}
+	o.ring, o.head, o.open, o.starved = events, 0, false, false
+}
+
+// collapse keeps the last message of each state topic and the newest events, all in their order.
+func (o *outbox) collapse() {
+	seen := make(map[string]bool, len(o.states))
+	events, w := 0, len(o.ring)
+	for i := len(o.ring) - 1; i >= o.head; i-- {
+		it := &o.ring[i]
+		switch {
+		case it.online:
+		case it.State:
+			if seen[it.Topic] {
+				o.superseded++
+				continue
+			}
+			seen[it.Topic] = true
+		case events == maxEvents:
+			o.dropped.Overflow++
+			continue
+		default:
+			events++
+		}
+		w--
+		o.ring[w] = *it
+	}
+	clear(o.ring[o.head:w]) // what was dropped must not be held
+	o.head = w
+}
+
+func (o *outbox) push(it item) {
+	if len(o.ring) == cap(o.ring) && o.head >= len(o.ring)/2 && o.head > 0 {
+		n := copy(o.ring, o.ring[o.head:])
+		clear(o.ring[n:])
+		o.ring, o.head = o.ring[:n], 0
+	}
+	o.ring = append(o.ring, it)
+}
+
+func (o *outbox) pop() item {
+	it := o.ring[o.head]
+	o.ring[o.head] = item{}
+	o.head++
+	if o.head == len(o.ring) {
+		o.ring, o.head = o.ring[:0], 0
+		if cap(o.ring) > maxEvents { // after a burst
+			o.ring = nil
+		}
+	}
+	return it
+}
+
+// counts returns how many messages wait, what was dropped, and how many states gave way to newer ones.
+func (o *outbox) counts() (queued int, dropped Dropped, superseded uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.ring) - o.head, o.dropped, o.superseded
+}
+
+// validTopic reports whether a message can be published on topic (MQTT 3.1.1, 4.7). A broker would close the connection, each
+// time again.
+func validTopic(topic string) bool {
+	return topic != "" && len(topic) <= 65535 && !strings.ContainsAny(topic, "+#\x00") && utf8.ValidString(topic)
+}
