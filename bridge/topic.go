@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"strings"
 )
 
@@ -64,6 +65,15 @@ func NewTopics(c *Config) *Topics {
 
 // Status is where the gateway says whether it is there.
 func (t *Topics) Status() string { return t.status }
+
+// StatusOf completes how the gateway says whether it is there.
+func (t *Topics) StatusOf(s Status) Status {
+	s.Topic = t.status
+	s.Online = cmp.Or(s.Online, "online")
+	s.Offline = cmp.Or(s.Offline, "offline")
+	s.Stopped = cmp.Or(s.Stopped, s.Offline)
+	return s
+}
 
 // Gateway gives the topic of one of the gateway's own leaves: health, info, error.
 func (t *Topics) Gateway(leaf string) string { return t.root + "gateway/" + leaf }

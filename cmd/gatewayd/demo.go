@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/hooks/auth"
+	"github.com/mochi-mqtt/server/v2/listeners"
+
+	"gatewayd/bridge"
+	"gatewayd/internal/config"
+)
+
+//go:embed demo.yaml
+var demoConfig []byte
+
+type demoCommand struct {
+	Broker   string `placeholder:"URL" help:"Use this broker instead of the embedded one; what the demo leaves there is cleared at the end."`
+	Listen   string `placeholder:"ADDRESS" help:"Where the embedded broker listens (default: 127.0.0.1:1883, or a free port)."`
+	Insecure bool   `help:"Let the embedded broker listen where others can reach it: it knows no passwords."`
+	Quiet    bool   `short:"q" help:"No simulated hand: buttons stay as they are."`
+	Print    bool   `help:"Show the demo's configuration and end."`
+}
+
+func (d *demoCommand) Run() error {
+	if d.Print {
+		_, err := os.Stdout.Write(demoConfig)
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return d.play(ctx, os.Stdout)
+}
+
+// play runs the demo until ctx ends, and tells what happens.
+func (d *demoCommand) play(ctx context.Context, out io.Writer) error {
+	cfg, _, err := config.Parse("demo.yaml", demoConfig)
+	if err != nil {
+		return err
+	}
+	cfg.MQTT.Broker = d.Broker
+	if d.Broker == "" {
+		address, stop, err := d.startBroker()
+		if err != nil {
+			return err
+		}
+		defer stop()
+		cfg.MQTT.Broker = "tcp://" + address
+	} else if err := bridge.CheckBroker(d.Broker); err != nil {
+		return fmt.Errorf("--broker: %w", err)
+	}
+	house, err := newHouse(cfg)
+	if err != nil {
+		return err
+	}
+	defer house.close()
+	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: withoutTime}))
+	tell := &teller{out: out}
+	g, err := newGateway(cfg, house, log, manner{watch: tell.published, forget: d.Broker != ""})
+	if err != nil {
+		return err
+	}
+	tell.welcome(cfg, d.Broker == "")
+	if !d.Quiet {
+		house.run(ctx, tell.line)
+		defer house.wait()
+	}
+	return g.run(ctx)
+}
+
+func withoutTime(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) == 0 && a.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return a
+}
+
+// startBroker starts the embedded broker and gives its address.
+func (d *demoCommand) startBroker() (address string, stop func(), err error) {
+	l, err := d.listen()
+	if err != nil {
+		return "", nil, err
+	}
+	capabilities := mqtt.NewDefaultServerCapabilities()
+	capabilities.MaximumMessageExpiryInterval = 0 // otherwise retained messages go after a day
+	server := mqtt.New(&mqtt.Options{Capabilities: capabilities, Logger: slog.New(slog.DiscardHandler)})
+	if err := errors.Join(server.AddHook(new(auth.AllowHook), nil), server.AddListener(listeners.NewNet("demo", l)), server.Serve()); err != nil {
+		l.Close()
+		return "", nil, fmt.Errorf("embedded broker: %w", err)
+	}
+	return l.Addr().String(), func() { server.Close() }, nil
+}
+
+// listen takes the usual port on loopback, or a free one, or the address that was asked for.
+func (d *demoCommand) listen() (net.Listener, error) {
+	if d.Listen == "" {
+		l, err := net.Listen("tcp", "127.0.0.1:1883")
+		if err != nil {
+			l, err = net.Listen("tcp", "127.0.0.1:0")
+		}
+		return l, err
+	}
+	address, err := net.ResolveTCPAddr("tcp", d.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("--listen: %w: wanted host:port, such as 127.0.0.1:1884", err)
+	}
+	if !address.IP.IsLoopback() && !d.Insecure {
+		return nil, fmt.Errorf("--listen %s: others could reach the embedded broker, which knows no passwords: add --insecure if that is wanted", d.Listen)
+	}
+	return net.ListenTCP("tcp", address)
+}
+
+// teller writes what a person sees.
+type teller struct{ out io.Writer }
+
+func (t *teller) line(format string, args ...any) {
+	fmt.Fprintf(t.out, "%s  %s\n", time.Now().Format("15:04:05"), fmt.Sprintf(format, args...))
+}
+
+// published shows a message that goes to the broker, but for the gateway's own.
+func (t *teller) published(m bridge.Message) {
+	if strings.Contains(m.Topic, "/gateway/") || strings.HasSuffix(m.Topic, "/availability") {
+		return
+	}
+	t.line("  -> %s %s", m.Topic, m.Payload)
+}
+
+func (t *teller) welcome(cfg *config.Config, embedded bool) {
+	broker := cfg.MQTT.Broker
+	where := "-h HOST"
+	if embedded {
+		host, port, _ := net.SplitHostPort(strings.TrimPrefix(broker, "tcp://"))
+		where = fmt.Sprintf("-h %s -p %s", host, port)
+		broker += " (embedded)"
+	}
+	fmt.Fprintf(t.out, `gatewayd demo: a simulated Raspberry Pi. Nothing real is switched.
+
+  header       door contact on GPIO17, boiler on GPIO22, bell on GPIO27
+  IO Pi Plus   lights l01 l02 l03 on bus 1 (0x20), their wall buttons on bus 2 (0x21), interrupt on GPIO4
+  BME280       attic: temperature, humidity, pressure
+
+  broker       %s
+  watch        mosquitto_sub %s -v -t 'light/#' -t 'gatewayd/demo/#'
+  switch       mosquitto_pub %s -t light/l01/set -m TOGGLE
+               mosquitto_pub %s -t gatewayd/demo/boiler/set -m '{"state":"ON","for":"30s"}'
+
+Each button toggles its light by a local rule. Ctrl-C ends; --help shows more.
+
+`, broker, where, where, where)
+}

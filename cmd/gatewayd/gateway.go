@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"gatewayd/bridge"
+	"gatewayd/gpio"
+	"gatewayd/internal/config"
+	"gatewayd/sensors"
+)
+
+// stopWithin is how long the parts have to end: the bridge's outputs, the session's farewell and the chips share it.
+const stopWithin = 5 * time.Second
+
+// gateway is all parts of a running program, joined.
+type gateway struct {
+	bridge  *bridge.Bridge
+	session *bridge.Session
+	banks   []*gpio.Bank
+	pollers []*sensors.Poller
+	lines   map[string]*gpio.Bank // by the point's name
+	hw      hardware
+	log     *slog.Logger
+	start   time.Time
+}
+
+// manner is what the demo does otherwise than the service.
+type manner struct {
+	watch  func(bridge.Message) // sees every message that is published; nil: nobody
+	forget bool                 // at the end, clear everything retained that was published
+}
+
+// newGateway builds the parts of a configuration. It starts nothing and opens nothing.
+func newGateway(cfg *config.Config, hw hardware, log *slog.Logger, m manner) (*gateway, error) {
+	g := &gateway{lines: map[string]*gpio.Bank{}, hw: hw, log: log, start: time.Now()}
+	topics := bridge.NewTopics(&cfg.Bridge)
+	var err error
+	g.bridge, err = bridge.New(&cfg.Bridge, bridge.Parts{
+		Set:     func(line string, active bool) { g.lines[line].Set(line, active) },
+		Publish: func(msg bridge.Message) {
+			g.session.Publish(msg)
+			if m.watch != nil {
+				m.watch(msg)
+			}
+		},
+		Vitals: g.vitals,
+		Log:    log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	g.session = bridge.NewSession(bridge.SessionConfig{
+		Broker: cfg.MQTT.Broker, ClientID: cfg.MQTT.ClientID,
+		Username: cfg.MQTT.Username, Password: cfg.MQTT.Password, PasswordFile: cfg.MQTT.PasswordFile,
+		CA: cfg.MQTT.CA, Cert: cfg.MQTT.Cert, Key: cfg.MQTT.Key, ServerName: cfg.MQTT.ServerName,
+		KeepAlive: cfg.MQTT.KeepAlive, Status: topics.StatusOf(cfg.Bridge.Status), Subscriptions: topics.Subscriptions(&cfg.Bridge),
+		InfoTopic: topics.Gateway("info"), Info: info(cfg), Identity: serial(),
+	}, g.bridge.Receive, g.linked, log)
+	g.addBanks(cfg)
+	for _, s := range cfg.Sensors {
+		options := sensors.Options{Addr: s.Addr}
+		if len(s.Driver.Addrs) > 0 {
+			options.Bus = hw.bus(s.Bus)
+		}
+		g.pollers = append(g.pollers, sensors.NewPoller(
+			sensors.PollerConfig{Name: s.Name, Driver: s.Driver, Options: options, Every: s.Every, Log: log}, g.bridge.Samples()))
+	}
+	return g, nil
+}
+
+// addBanks makes a bank for each chip, the header first, as it gives the others their interrupts.
+func (g *gateway) addBanks(cfg *config.Config) {
+	chips := cfg.Chips
+	header := gpio.BankConfig{Chip: string(config.Header)}
+	for i := range chips {
+		if line := chips[i].Interrupt; line != nil && !slices.Contains(header.Interrupts, *line) {
+			header.Interrupts = append(header.Interrupts, *line)
+		}
+		if chips[i].Type == config.Header {
+			header.Lines = chips[i].Lines
+		}
+	}
+	headerChip := config.Chip{Name: header.Chip, Type: config.Header}
+	header.Open = open(&headerChip, g.hw, nil, g.log)
+	first := g.addBank(header)
+	for i := range chips {
+		c := &chips[i]
+		if c.Type == config.Header {
+			continue
+		}
+		var interrupt gpio.Interrupt
+		if c.Interrupt != nil {
+			interrupt = first.Interrupt(c.Interrupt.Name)
+		}
+		log := g.log.With("chip", c.Name)
+		g.addBank(gpio.BankConfig{Chip: c.Name, Lines: c.Lines, Open: open(c, g.hw, interrupt, log)})
+	}
+}
+
+func (g *gateway) addBank(cfg gpio.BankConfig) *gpio.Bank {
+	if len(cfg.Lines)+len(cfg.Interrupts) == 0 {
+		return nil
+	}
+	cfg.Log = g.log
+	b := gpio.NewBank(cfg, g.bridge.Events())
+	g.banks = append(g.banks, b)
+	for _, l := range cfg.Lines {
+		g.lines[l.Name] = b
+	}
+	return b
+}
+
+// linked passes a change of the connection on.
+func (g *gateway) linked(l bridge.Link) {
+	g.bridge.Link(l)
+	switch {
+	case l.Up:
+		tell("STATUS=connected to " + l.Broker)
+	case l.Err != nil:
+		tell("STATUS=local rules only: " + l.Err.Error())
+	}
+}
+
+// run starts all parts and blocks until ctx ends and they have ended, in order: no more wishes and the outputs as on_exit says,
+// then the farewell to the broker, then the chips. What has not ended in time is left behind, and named.
+func (g *gateway) run(ctx context.Context) error {
+	hardware, session := newCrew("hardware", g.log), newCrew("session", g.log)
+	for _, b := range g.banks {
+		hardware.add(b.Run)
+	}
+	for _, p := range g.pollers {
+		hardware.add(p.Run)
+	}
+	session.add(g.session.Run)
+	tell(daemon.SdNotifyReady)
+	err := g.bridge.Run(ctx)
+	tell(daemon.SdNotifyStopping)
+	g.log.Info("stopping")
+	limit := time.After(stopWithin)
+	for _, c := range []*crew{session, hardware} {
+		if !c.end(limit) {
+			g.log.Error("a part does not end and is left behind", "part", c.name)
+		}
+	}
+	return err
+}
+
+// crew is parts that run together.
+type crew struct {
+	name   string
+	log    *slog.Logger
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+func newCrew(name string, log *slog.Logger) *crew {
+	ctx, cancel := context.WithCancel(context.Background()) // they outlive the signal to stop
+	return &crew{name: name, log: log, ctx: ctx, cancel: cancel}
+}
+
+// add starts a part, which runs until the crew is ended. One that ends by itself is a mistake of ours that a restart may mend.
+func (c *crew) add(run func(context.Context) error) {
+	c.wg.Go(func() {
+		err := run(c.ctx)
+		if c.ctx.Err() == nil {
+			panic(fmt.Sprintf("a part of the %s ended: %v", c.name, err))
+		}
+		if err != nil {
+			c.log.Error("a part did not end well", "error", err)
+		}
+	})
+}
+
+// end stops the parts, and tells whether they have ended before the limit.
+func (c *crew) end(limit <-chan time.Time) bool {
+	c.cancel()
+	done := make(chan struct{})
+	go func() {
+		c.wg.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return true
+	case <-limit:
+		return false
+	}
+}
+
+// vitals are asked by the bridge for gateway/health.
+func (g *gateway) vitals() bridge.Vitals {
+	s := g.session.Stats()
+	v := bridge.Vitals{
+		Uptime: time.Since(g.start), Sent: s.Sent, Queued: s.Queued, Dropped: s.Dropped.Overflow + s.Dropped.Expired + s.Dropped.Invalid,
+		BusErrors: g.hw.busErrors(), Memory: residentMemory(), Goroutines: runtime.NumGoroutine(),
+	}
+	if s.Connects > 0 {
+		v.Reconnects = s.Connects - 1
+	}
+	return v
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"periph.io/x/conn/v3/i2c"
+
+	"gatewayd/gpio"
+	"gatewayd/internal/config"
+	"gatewayd/internal/i2cdev"
+)
+
+// hardware is what the gateway is built on: a board, or the demo's simulated one.
+type hardware interface {
+	header() (gpio.Chip, error)                       // the 40-pin header
+	gpiochip(label, device string) (gpio.Chip, error) // another chip that the kernel drives; one of the two is given
+	bus(number int) i2c.Bus                           // opens when it is used
+	busErrors() uint64                                // transfers that failed
+}
+
+// board is the hardware of the machine that the program runs on.
+type board struct {
+	mu    sync.Mutex // guards the following
+	buses map[int]*i2cdev.Bus
+}
+
+func newBoard() *board { return &board{buses: map[int]*i2cdev.Bus{}} }
+
+func (b *board) header() (gpio.Chip, error) {
+	return gpio.OpenCharDev(gpio.CharDev{Labels: gpio.HeaderLabels})
+}
+
+func (b *board) gpiochip(label, device string) (gpio.Chip, error) {
+	which := gpio.CharDev{Device: device}
+	if label != "" {
+		which.Labels = []string{label}
+	}
+	return gpio.OpenCharDev(which)
+}
+
+func (b *board) bus(number int) i2c.Bus {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.buses[number] == nil {
+		b.buses[number] = i2cdev.New(number)
+	}
+	return b.buses[number]
+}
+
+func (b *board) busErrors() (n uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, bus := range b.buses {
+		n += bus.Stats().Failed()
+	}
+	return n
+}
+
+func (b *board) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, bus := range b.buses {
+		bus.Close()
+	}
+}
+
+// open gives the function that opens a configured chip.
+func open(c *config.Chip, hw hardware, interrupt gpio.Interrupt, log *slog.Logger) func() (gpio.Chip, error) {
+	switch c.Type {
+	case config.Header:
+		return hw.header
+	case config.GPIOChip:
+		return func() (gpio.Chip, error) { return hw.gpiochip(c.Label, c.Device) }
+	case config.MCP23017:
+		expander := gpio.ExpanderConfig{Bus: hw.bus(c.Bus), Addr: c.Addr, Interrupt: interrupt, Poll: c.Poll, Log: log}
+		return func() (gpio.Chip, error) { return gpio.OpenMCP23017(expander) }
+	}
+	return func() (gpio.Chip, error) { return nil, fmt.Errorf("chip %q: no driver for type %q", c.Name, c.Type) }
+}

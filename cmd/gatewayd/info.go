@@ -1,0 +1,61 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"periph.io/x/host/v3/distro"
+
+	"gatewayd/internal/config"
+)
+
+// info is what gateway/info tells: what this is and where it runs.
+func info(cfg *config.Config) []byte {
+	b, err := json.Marshal(struct {
+		Name    string `json:"name"`
+		Version string `json:"version"`
+		Commit  string `json:"commit"`
+		Device  string `json:"device"`
+		Board   string `json:"board"`
+		Serial  string `json:"serial"`
+		System  string `json:"system"`
+		Inputs  int    `json:"inputs"`
+		Outputs int    `json:"outputs"`
+		Sensors int    `json:"sensors"`
+		Rules   int    `json:"rules"`
+	}{
+		"gatewayd", version, commit, cfg.Device, distro.DTModel(), serial(), runtime.GOOS + "/" + runtime.GOARCH,
+		len(cfg.Bridge.Inputs), len(cfg.Bridge.Outputs), len(cfg.Sensors), len(cfg.Bridge.Rules),
+	})
+	if err != nil {
+		panic(err) // text and numbers always marshal
+	}
+	return b
+}
+
+// serial is the board's serial number; empty where the firmware tells none.
+func serial() string {
+	b, err := os.ReadFile("/proc/device-tree/serial-number")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(bytes.TrimRight(b, "\x00")))
+}
+
+// residentMemory is what the process takes, in bytes (proc(5), statm); 0 where that is not known.
+func residentMemory() uint64 {
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	f := strings.Fields(string(b))
+	if len(f) < 2 {
+		return 0
+	}
+	pages, _ := strconv.ParseUint(f[1], 10, 64)
+	return pages * uint64(os.Getpagesize())
+}

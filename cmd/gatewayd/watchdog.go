@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+)
+
+// How old a sign of life may be. The session may wait for the network for a few seconds, the loop never.
+const (
+	loopStale    = 5 * time.Second
+	sessionStale = 15 * time.Second
+)
+
+// feedWatchdog tells systemd that the loop and the session live, as long as they do. It ends with ctx, from when on the time
+// limit for stopping counts.
+func feedWatchdog(ctx context.Context, g *gateway, log *slog.Logger) {
+	interval, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || interval == 0 {
+		return
+	}
+	t := time.NewTicker(interval / 3)
+	defer t.Stop()
+	hungry := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		part := g.stuck(time.Now())
+		if part == "" {
+			tell(daemon.SdNotifyWatchdog)
+		} else if !hungry {
+			log.Error("the watchdog is not fed: a part does not answer", "part", part)
+		}
+		hungry = part != ""
+	}
+}
+
+// stuck names the part that has not shown that it lives.
+func (g *gateway) stuck(now time.Time) string {
+	switch {
+	case now.Sub(g.bridge.Beat()) > loopStale:
+		return "the loop"
+	case now.Sub(g.session.Stats().Alive) > sessionStale:
+		return "the session with the broker"
+	}
+	return ""
+}
