@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -143,13 +145,21 @@ func TestSharedInterrupt(t *testing.T) {
 	}
 }
 
-// Followers hear every change in order, whoever causes it, and before the call returns that did.
+// Followers hear every change in order, whoever causes it, one at a time, and before the call returns that did.
 func TestFollowersInOrder(t *testing.T) {
 	b, _ := open(t, "chip pcf8574@0x20", "chip pcf8574@0x21")
 	var mu sync.Mutex
+	var inside atomic.Int32
 	seen := map[uint16][]bool{}
 	for _, addr := range []uint16{0x20, 0x21} {
 		if _, err := b.OnPin(addr, "p0", func(high bool) {
+			if n := inside.Add(1); n > 1 {
+				t.Errorf("%d followers are told at once", n)
+			}
+			defer inside.Add(-1)
+			for range 10 {
+				runtime.Gosched() // lets another change come
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			seen[addr] = append(seen[addr], high)
@@ -162,7 +172,13 @@ func TestFollowersInOrder(t *testing.T) {
 	for _, addr := range []uint16{0x20, 0x21} {
 		wg.Go(func() {
 			for i := range n {
-				if err := New(b, "").Tx(addr, []byte{byte(i) & 1}, nil); err != nil {
+				var err error
+				if addr == 0x20 { // what the program does
+					err = New(b, "").Tx(addr, []byte{byte(i) & 1}, nil)
+				} else { // and what the world does
+					_, err = control.Exec(b, fmt.Sprintf("0x21 input 0 %d", i&1))
+				}
+				if err != nil {
 					t.Error(err)
 					return
 				}
