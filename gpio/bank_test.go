@@ -353,10 +353,11 @@ func TestBankWriteRetries(t *testing.T) {
 func TestBankRetryTakesLatestWish(t *testing.T) {
 	runBench(t, BankConfig{Lines: []LineConfig{lampLine}}, func(b *bench) {
 		b.after(msec)
-		n := 0
+		var at []time.Duration
+		begin := time.Now()
 		b.chip.set(func() {
 			b.chip.writeErr = func() error {
-				if n++; n < 3 {
+				if at = append(at, time.Since(begin)); len(at) < 3 {
 					return errors.New("EREMOTEIO")
 				}
 				return nil
@@ -366,21 +367,23 @@ func TestBankRetryTakesLatestWish(t *testing.T) {
 		b.after(10 * msec)
 		b.bank.Set("lamp", false)
 		b.want(time.Second, "lamp off")
-		if n != 3 {
-			t.Errorf("%d writes, want 3: a wish does not cut the pause short", n)
+		if want := []time.Duration{0, 20 * msec, 70 * msec}; !slices.Equal(at, want) {
+			t.Errorf("written at %v, want %v: a wish does not cut the pause short", at, want)
 		}
 	})
 }
 
 func TestBankChipFailsAndReturns(t *testing.T) {
 	keepOn := LineConfig{Name: "pump", Offset: 5, Output: true, Initial: On}
-	runBench(t, BankConfig{Lines: []LineConfig{doorLine, lampLine, keepOn}}, func(b *bench) {
-		b.want(msec, "chip up", "door off", "lamp off", "pump on")
+	valve := LineConfig{Name: "valve", Offset: 7, Output: true, Initial: Keep}
+	runBench(t, BankConfig{Lines: []LineConfig{doorLine, lampLine, keepOn, valve}}, func(b *bench) {
+		b.want(msec, "chip up", "door off", "lamp off", "pump on", "valve off")
 		b.bank.Set("pump", false)
 		b.want(msec, "pump off")
 		b.chip.Fail(errors.New("no such device"))
 		b.want(time.Minute, `chip err chip "header": no such device`, `door err input "door" (line 1 on header): no such device`,
-			`lamp err output "lamp" (line 3 on header): no such device`, `pump err output "pump" (line 5 on header): no such device`)
+			`lamp err output "lamp" (line 3 on header): no such device`, `pump err output "pump" (line 5 on header): no such device`,
+			`valve err output "valve" (line 7 on header): no such device`)
 		var gaps []time.Duration
 		b.chip.set(func() {
 			for i := 1; i < len(b.chip.opens); i++ {
@@ -394,15 +397,16 @@ func TestBankChipFailsAndReturns(t *testing.T) {
 		b.chip.Press(1)
 		b.want(time.Second)
 		b.chip.Recover()
-		b.want(time.Minute, "chip up", "door on", "lamp on", "pump off")
+		b.want(time.Minute, "chip up", "door on", "lamp on", "pump off", "valve off")
 		b.chip.set(func() {
 			got := b.chip.claims[len(b.chip.claims)-1]
-			if got[1].Initial != On || got[2].Initial != Off {
-				t.Errorf("claimed again with initial %v and %v, want On (the wish) and Off (the last confirmed)", got[1].Initial, got[2].Initial)
+			if got[1].Initial != On || got[2].Initial != Off || got[3].Initial != Off {
+				t.Errorf("claimed again with initial %v, %v and %v, want On, Off (wishes) and Off (the last confirmed)",
+					got[1].Initial, got[2].Initial, got[3].Initial)
 			}
 		})
 		b.chip.Fail(errors.New("no such device")) // the same reason is told again
-		if got := b.after(msec); len(got) != 4 {
+		if got := b.after(msec); len(got) != 5 {
 			t.Errorf("failed again: told %q", got)
 		}
 	})
@@ -501,9 +505,12 @@ func TestBankCheckFails(t *testing.T) {
 				return nil
 			}
 		})
-		b.want(5 * time.Second) // forgiven
-		if left >= 0 {
-			t.Errorf("%d failures left, want them used up by retries", left)
+		for range 2 { // forgiven, and forgotten
+			b.want(5 * time.Second)
+			if left >= 0 {
+				t.Errorf("%d failures left, want them used up by retries", left)
+			}
+			left = 3
 		}
 		b.chip.set(func() { b.chip.readErr = func() error { return errors.New("EREMOTEIO") } })
 		b.want(time.Minute, `chip err chip "header": EREMOTEIO`, `lamp err output "lamp" (line 3 on header): EREMOTEIO`)
@@ -686,6 +693,20 @@ func TestBankEdgesInOrder(t *testing.T) {
 			t.Error("no wish was answered: edges starved them")
 		}
 	})
+}
+
+// TestBankEdgesBeforeSettling: the timer fires while a bounce waits in the channel. The bounce is older and decides.
+func TestBankEdgesBeforeSettling(t *testing.T) {
+	events := make(chan Event, 8)
+	b := NewBank(BankConfig{Chip: "header", Lines: []LineConfig{doorLine}}, events)
+	b.lines[0].ok = true
+	begin := time.Now()
+	b.edge(&Edge{Offset: 1, At: begin}) // pressed
+	edges := make(chan Edge, 1)
+	edges <- Edge{Offset: 1, High: true, At: begin.Add(9 * msec)}
+	if err := b.due(begin.Add(10*msec), edges); err != nil || len(events) != 0 {
+		t.Errorf("due: %v and %d events, want none: the press was a bounce", err, len(events))
+	}
 }
 
 func TestBankEdgeAllocatesNothing(t *testing.T) {
