@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -496,10 +497,11 @@ func TestBankSupervision(t *testing.T) {
 func TestBankCheckFails(t *testing.T) {
 	runBench(t, BankConfig{Lines: []LineConfig{lampLine}}, func(b *bench) {
 		b.after(msec)
-		left := 3
+		var left atomic.Int32
+		left.Store(3)
 		b.chip.set(func() {
 			b.chip.readErr = func() error {
-				if left--; left >= 0 {
+				if left.Add(-1) >= 0 {
 					return errors.New("EREMOTEIO")
 				}
 				return nil
@@ -507,10 +509,10 @@ func TestBankCheckFails(t *testing.T) {
 		})
 		for range 2 { // forgiven, and forgotten
 			b.want(5 * time.Second)
-			if left >= 0 {
-				t.Errorf("%d failures left, want them used up by retries", left)
+			if n := left.Load(); n >= 0 {
+				t.Errorf("%d failures left, want them used up by retries", n)
 			}
-			left = 3
+			left.Store(3)
 		}
 		b.chip.set(func() { b.chip.readErr = func() error { return errors.New("EREMOTEIO") } })
 		b.want(time.Minute, `chip err chip "header": EREMOTEIO`, `lamp err output "lamp" (line 3 on header): EREMOTEIO`)
