@@ -266,12 +266,12 @@ func TestLabBusy(t *testing.T) {
 	if len(errs) != 4 || errs[0] != nil {
 		t.Fatalf("Claim: %v", errs)
 	}
-	wantError(t, "a held line", errs[1], `busy line 3: in use by "gpiomon": choose another line or free that one`)
+	wantError(t, "a held line", errs[1], `in use by "gpiomon": choose another line or free that one`)
 	if !errors.Is(errs[1], unix.EBUSY) {
 		t.Errorf("%v is not EBUSY", errs[1])
 	}
-	wantError(t, "a line too far", errs[2], "busy line 8", "lines 0 to 7")
-	wantError(t, "a line named twice", errs[3], "busy line 2", `"free" has this line`)
+	wantError(t, "a line too far", errs[2], "lines 0 to 7")
+	wantError(t, "a line named twice", errs[3], `"free" has this line`)
 	holder.Process.Kill()
 	holder.Wait()
 	suiteClaim(t, c, lines[:2]...)
@@ -359,29 +359,38 @@ func TestLabDebounce(t *testing.T) {
 	s := newSimulated(t, "bounce")
 	noLeaks(t)
 	c := s.open()
-	suiteClaim(t, c, LineConfig{Name: "in", Offset: 0, Debounce: 50 * time.Millisecond})
+	const settle = 80 * time.Millisecond
+	suiteClaim(t, c, LineConfig{Name: "in", Offset: 0, Debounce: settle})
 	edges, stop := suiteWatch(t, c)
 	// A push button's recorded bounce: times between changes, in microseconds.
 	recorded := []time.Duration{140, 90, 610, 230, 1900, 80, 300, 2400, 170, 950}
-	for i, pressed := range []bool{true, false, true} {
-		var last time.Time
-		level := pressed
-		for _, pause := range recorded {
+	pressed := false
+	for tries, good := 0, 0; good < 3; tries++ {
+		pressed = !pressed
+		level, longest := pressed, time.Duration(0)
+		last := time.Now()
+		for _, pause := range append(recorded, 0) {
+			longest = max(longest, time.Since(last))
 			last = time.Now()
 			s.drive(0, level)
 			time.Sleep(pause * time.Microsecond)
 			level = !level
 		}
-		last = time.Now()
-		s.drive(0, pressed)
 		e := suiteEdge(t, edges)
-		if settled := e.At.Sub(last); e.High != pressed || !e.Settled || e.Lost != 0 || settled < 45*time.Millisecond || settled > 200*time.Millisecond {
-			t.Errorf("bounce %d: %+v, %v after the last change; want high %v, settled after 50 ms", i, e, settled, pressed)
+		if longest > settle/2 && tries < 20 { // the lab's clock stood still meanwhile
+			for len(edges) > 0 || e.High != pressed {
+				e = suiteEdge(t, edges)
+			}
+			continue
+		}
+		good++
+		if took := e.At.Sub(last); e.High != pressed || !e.Settled || e.Lost != 0 || took < settle-2*time.Millisecond || took > time.Second {
+			t.Errorf("bounce %d: %+v, %v after the last change; want high %v, settled after %v", good, e, took, pressed, settle)
 		}
 		suiteNoEdge(t, edges)
 	}
 	// Other times on the same descriptor, with the same count of edges.
-	fd, level := c.claimed[0].fd, true
+	same, level := c.claimed[0], pressed
 	for _, d := range []time.Duration{10 * time.Millisecond, 0, 30 * time.Millisecond} {
 		suiteClaim(t, c, LineConfig{Name: "in", Offset: 0, Debounce: d})
 		level = !level
@@ -390,8 +399,8 @@ func TestLabDebounce(t *testing.T) {
 			t.Errorf("debounce %v: %+v, want high %v, settled %v, none lost", d, e, level, d > 0)
 		}
 	}
-	if got := c.claimed[0].fd; got != fd {
-		t.Errorf("the line was given back: descriptor %d, was %d", got, fd)
+	if c.claimed[0] != same {
+		t.Error("the line was given back and taken again")
 	}
 	if err := stop(); err != nil {
 		t.Errorf("Watch: %v", err)
@@ -416,7 +425,7 @@ func TestLabPoor(t *testing.T) {
 		{"no pulls", enotsupp, func(c *uapi.LineConfig) bool { return c.Flags&uapi.LineFlagV2BiasMask != 0 }},
 		{"nothing", unix.EIO, func(c *uapi.LineConfig) bool { return true }},
 	} {
-		t.Run(fmt.Sprintf("%s/%d", test.name, test.errno), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s %d", test.name, test.errno), func(t *testing.T) {
 			c := s.open()
 			defer c.Close()
 			c.getLine = func(fd uintptr, r *uapi.LineRequest) error {
@@ -425,15 +434,15 @@ func TestLabPoor(t *testing.T) {
 				}
 				return uapi.GetLine(fd, r)
 			}
-			line := LineConfig{Name: "in", Offset: 0, Pull: PullDown, Debounce: 20 * time.Millisecond}
-			s.drive(0, false)
+			line := LineConfig{Name: "in", Offset: 0, Pull: PullUp, Debounce: 20 * time.Millisecond}
+			s.drive(0, true)
 			errs := c.Claim([]LineConfig{line})
 			switch test.name {
 			case "no pulls":
-				wantError(t, test.name, errors.Join(errs...), "poor line 0: pull:", "leave it out")
+				wantError(t, test.name, errors.Join(errs...), "pull: the chip refuses it", "leave it out")
 				return
 			case "nothing":
-				wantError(t, test.name, errors.Join(errs...), "poor line 0: input/output error")
+				wantError(t, test.name, errors.Join(errs...), "input/output error")
 				return
 			}
 			if errs != nil {
@@ -442,9 +451,9 @@ func TestLabPoor(t *testing.T) {
 			if polled := test.name == "no interrupts"; c.claimed[0].polled != polled {
 				t.Errorf("polled %v, want %v", !polled, polled)
 			}
-			s.drive(0, true) // before Watch: it must not be missed
+			s.drive(0, false) // before Watch: it must not be missed
 			edges, stop := suiteWatch(t, c)
-			for _, want := range []bool{true, false, true} {
+			for _, want := range []bool{false, true, false} {
 				s.drive(0, want)
 				if e := suiteEdge(t, edges); e.High != want || e.Settled || time.Since(e.At) > time.Second {
 					t.Errorf("%+v, want high %v, not settled, now", e, want)
@@ -540,6 +549,13 @@ func TestLabWatchAgain(t *testing.T) {
 	suiteClaim(t, c, LineConfig{Name: "in", Offset: 0})
 	const rounds, perRound = 20, 7
 	driven, seen, level, said := 0, 0, false, false
+	take := func(edges <-chan Edge) {
+		e := suiteEdge(t, edges)
+		seen, said = seen+int(e.Lost), e.High
+		if !e.Resync {
+			seen++
+		}
+	}
 	for round := range rounds {
 		ctx, cancel := context.WithCancel(context.Background())
 		edges, ended := make(chan Edge), make(chan error, 1)
@@ -550,18 +566,13 @@ func TestLabWatchAgain(t *testing.T) {
 			driven++
 		}
 		for range 2 { // of seven; in the last round all
-			e := suiteEdge(t, edges)
-			seen, said = seen+int(e.Lost)+1, e.High
-			if e.Resync {
-				seen--
-			}
+			take(edges)
 		}
 		if err := c.Watch(ctx, edges); err == nil {
 			t.Error("a second Watch at the same time: no error")
 		}
 		for round == rounds-1 && seen < driven {
-			e := suiteEdge(t, edges)
-			seen, said = seen+int(e.Lost)+1, e.High
+			take(edges)
 		}
 		cancel()
 		if err := <-ended; err != nil {
@@ -587,6 +598,27 @@ func TestLabWatchAgain(t *testing.T) {
 		}
 	}
 	c.Close()
+}
+
+// TestLabQueued begins to watch when more edges wait than fit one read, none of them lost, and no other comes.
+func TestLabQueued(t *testing.T) {
+	s := newSimulated(t, "queued")
+	c := s.open()
+	suiteClaim(t, c, LineConfig{Name: "in", Offset: 0})
+	const total = 40
+	for i := range total {
+		s.drive(0, i%2 == 0)
+	}
+	edges, stop := suiteWatch(t, c)
+	for i := range total {
+		if e := suiteEdge(t, edges); e.High != (i%2 == 0) || e.Lost != 0 {
+			t.Errorf("edge %d: %+v", i, e)
+		}
+	}
+	suiteNoEdge(t, edges)
+	if err := stop(); err != nil {
+		t.Errorf("Watch: %v", err)
+	}
 }
 
 // TestLabBurst drives 2000 edges at 1 kHz, or as near to it as the lab's clock comes.
@@ -638,6 +670,7 @@ func TestLabGone(t *testing.T) {
 	suiteClaim(t, c, lines...)
 	ended := make(chan error, 1)
 	go func() { ended <- c.Watch(context.Background(), make(chan Edge)) }()
+	time.Sleep(20 * time.Millisecond) // its readers wait in the poller
 	s.vanish()
 	for name, call := range map[string]func() error{
 		"Read":  func() error { _, err := c.Read(LinesOf(0, 1)); return err },

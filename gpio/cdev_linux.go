@@ -119,7 +119,7 @@ func openChip(path string) (*charDev, error) {
 func (c *charDev) String() string { return c.path + " " + strconv.Quote(c.label) }
 
 // Claim implements Chip. A line that stays in its direction stays requested, whatever else changes of it: giving a line
-// back and taking it again is a glitch, or lets another process take it.
+// back and taking it again is a glitch, or lets another process take it. The errors do not say which line it is: Bank does.
 func (c *charDev) Claim(lines []LineConfig) []error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -129,11 +129,11 @@ func (c *charDev) Claim(lines []LineConfig) []error {
 		l := &lines[i]
 		switch first, twice := want[l.Offset]; {
 		case c.closed:
-			errs[i] = c.lineError(l.Offset, os.ErrClosed)
+			errs[i] = os.ErrClosed
 		case twice:
-			errs[i] = c.lineError(l.Offset, fmt.Errorf("%q has this line already: choose another", lines[first].Name))
+			errs[i] = fmt.Errorf("%q has this line already: choose another", lines[first].Name)
 		case l.Offset >= c.size || l.Offset >= MaxLines:
-			errs[i] = c.lineError(l.Offset, fmt.Errorf("the chip has only lines 0 to %d: choose another line", min(c.size, MaxLines)-1))
+			errs[i] = fmt.Errorf("the chip has only lines 0 to %d: choose another line", min(c.size, MaxLines)-1)
 		default:
 			want[l.Offset] = i
 		}
@@ -152,14 +152,14 @@ func (c *charDev) Claim(lines []LineConfig) []error {
 			if err := l.change(lines[i]); err != nil {
 				c.isGone(err)
 				c.release(l)
-				errs[i] = c.lineError(lines[i].Offset, err)
+				errs[i] = err
 			}
 			continue
 		}
 		l, err := c.request(lines[i])
 		if err != nil {
 			c.isGone(err)
-			errs[i] = c.lineError(lines[i].Offset, err)
+			errs[i] = err
 			continue
 		}
 		c.claimed[l.offset] = l
@@ -179,7 +179,7 @@ func (c *charDev) release(l *charLine) {
 	l.close()
 }
 
-// lineError says which line it is; the point's name is for Bank to say.
+// lineError says which of the chip's lines it is.
 func (c *charDev) lineError(offset uint32, err error) error {
 	return fmt.Errorf("%s line %d: %w", c.label, offset, err)
 }
