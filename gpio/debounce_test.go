@@ -26,7 +26,7 @@ func TestSettling(t *testing.T) {
 		{"pulse shorter than the period", 10 * ms, []edge{{5 * ms, true}, {14 * ms, false}}, nil},
 		{"pulse of exactly the period", 10 * ms, []edge{{5 * ms, true}, {15 * ms, false}}, []told{{15 * ms, true}, {25 * ms, false}}},
 		{"press and release", 10 * ms, []edge{{0, true}, {100 * ms, false}}, []told{{10 * ms, true}, {110 * ms, false}}},
-		// A wall switch, as a logic analyser saw it: 11 edges within 3.9 ms on the way in, 7 on the way out.
+		// A bouncing wall switch: 11 edges within 3.9 ms on the way in, 7 on the way out.
 		{"wall switch", 10 * ms, []edge{
 			{0, true}, {120 * time.Microsecond, false}, {180 * time.Microsecond, true}, {610 * time.Microsecond, false},
 			{700 * time.Microsecond, true}, {1500 * time.Microsecond, false}, {1540 * time.Microsecond, true},
