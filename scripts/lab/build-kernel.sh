@@ -24,6 +24,7 @@ fi
 tarball=$(tarballs | tail -n 1)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM HUP
 tar -xf "$tarball" -C "$work"
 cd "$work"/linux-source-*
 
