@@ -61,6 +61,9 @@ func newConn(stream, raw net.Conn, timeout time.Duration, acked func(uint16), ov
 // fail makes the connection end with cause: pending and later reads and writes return it. It does not close, because the
 // client takes a closed connection for its own doing and then tells nobody.
 func (c *conn) fail(cause error) {
+	if errors.Is(cause, net.ErrClosed) { // that is no reason, only its consequence
+		cause = errCut
+	}
 	c.mu.Lock()
 	if c.cause == nil {
 		c.cause = cause

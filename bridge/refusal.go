@@ -71,7 +71,7 @@ func explain(err error, e endpoint, established bool) error {
 		stage    stageError
 		op       *net.OpError
 		alert    = tlsAlert(err)
-		closed   = errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+		closed   = errors.Is(err, io.EOF) || errors.Is(err, errCut) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 		timeout  = errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
 		at       = net.JoinHostPort(e.host, e.port)
 		refuse   = func(seen, remedy string) error { return &refusal{seen, remedy, err} }
@@ -167,7 +167,7 @@ func explain(err error, e endpoint, established bool) error {
 
 func hint(e endpoint) string {
 	if e.secure() {
-		return " A plain port (often 1883) needs tcp:// or ws://"
+		return " It may also want a client certificate (cert and key), and a plain port (often 1883) needs tcp:// or ws://"
 	}
 	return " A TLS port (often 8883) needs tls:// or wss://"
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/url"
@@ -277,8 +278,11 @@ func (s *Session) connect(ctx context.Context) (*peer, error) {
 		pass = strings.TrimRight(string(b), "\r\n")
 	}
 	secure, err := secureConfig(s.cfg.CA, s.cfg.Cert, s.cfg.Key, s.cfg.ServerName, s.end.host)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return nil, explain(err, s.end, false)
+	}
+	if err != nil {
+		return nil, err
 	}
 	stream, raw, err := dial(ctx, s.end, secure, s.cfg.Timeout)
 	if err != nil {

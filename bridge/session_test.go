@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -117,7 +118,7 @@ type observer struct {
 func observe(t *testing.T, addr string) *observer {
 	t.Helper()
 	w := &observer{seen: make(chan string, 100000)}
-	w.Client = mqtt.NewClient(mqtt.NewClientOptions().AddBroker("tcp://" + addr).SetClientID(fmt.Sprint("observer-", time.Now().UnixNano())).SetDefaultPublishHandler(
+	w.Client = mqtt.NewClient(clientOptions(addr, fmt.Sprint("observer-", time.Now().UnixNano())).SetDefaultPublishHandler(
 		func(_ mqtt.Client, m mqtt.Message) {
 			mark := ""
 			if m.Retained() {
@@ -133,6 +134,12 @@ func observe(t *testing.T, addr string) *observer {
 	}
 	t.Cleanup(func() { w.Disconnect(100) })
 	return w
+}
+
+// clientOptions are those of another client, which must not ask the proxy that a test sets.
+func clientOptions(addr, id string) *mqtt.ClientOptions {
+	return mqtt.NewClientOptions().AddBroker("tcp://" + addr).SetClientID(id).SetAutoReconnect(false).
+		SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) { return net.Dial("tcp", addr) })
 }
 
 // until returns what is seen up to want.
@@ -223,6 +230,27 @@ func TestSessionOrderAtStart(t *testing.T) {
 	if l := r.await(t, false); l.Err != nil {
 		t.Errorf("stopped: Link.Err = %v, want nil", l.Err)
 	}
+}
+
+// TestSessionLargeOverWebsocket crosses the bounds of frames, packets and MaxPayload.
+func TestSessionLargeOverWebsocket(t *testing.T) {
+	b := mqtttest.StartEmbedded(t, "")
+	w := observe(t, b.Addr())
+	r := startSession(t, SessionConfig{Broker: "ws://" + b.Websocket(), Subscriptions: []string{"gw/+/set"}})
+	r.await(t, true)
+	for _, n := range []int{1, 4090, 70_000, 300_000, 2, 1 << 20, 3} {
+		w.say(t, "gw/a/set", strings.Repeat("x", n), false)
+		select {
+		case in := <-r.received:
+			if len(in.Payload) != min(n, MaxPayload) {
+				t.Errorf("%d bytes: received %d", n, len(in.Payload))
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatalf("%d bytes were not received: %v", n, r.Stats().LastError)
+		}
+	}
+	r.Publish(eventMsg("gw/large", strings.Repeat("y", 100_000)))
+	w.until(t, "gw/large="+strings.Repeat("y", 100_000))
 }
 
 func TestSessionReconnects(t *testing.T) {
@@ -409,7 +437,7 @@ func TestSessionOtherBoard(t *testing.T) {
 	begin := time.Now()
 	r = startSession(t, cfg)
 	r.await(t, true)
-	if d := time.Since(begin); d > 250*time.Millisecond {
+	if d := time.Since(begin); d > infoWait {
 		t.Errorf("online after %v", d)
 	}
 	w.until(t, `gw/info={"serial":"ours"}`)
@@ -427,7 +455,7 @@ func TestSessionRival(t *testing.T) {
 			t.Fatalf("the rival is not told: %v", r.Stats().LastError)
 		}
 		r.await(t, true)
-		other := mqtt.NewClient(mqtt.NewClientOptions().AddBroker("tcp://" + b.Addr()).SetClientID("twin").SetAutoReconnect(false))
+		other := mqtt.NewClient(clientOptions(b.Addr(), "twin"))
 		if tok := other.Connect(); tok.Wait() && tok.Error() != nil {
 			t.Fatal(tok.Error())
 		}

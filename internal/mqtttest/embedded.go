@@ -1,6 +1,7 @@
 package mqtttest
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"sync"
@@ -14,7 +15,7 @@ import (
 // Embedded is a broker inside the test's process.
 type Embedded struct {
 	*mochi.Server // for Publish, Subscribe and Topics
-	addr          string
+	addr, ws      string
 	once          sync.Once
 }
 
@@ -38,16 +39,23 @@ func StartEmbedded(tb testing.TB, addr string, hooks ...mochi.Hook) *Embedded {
 	if err := e.AddListener(l); err != nil {
 		tb.Fatal(err)
 	}
+	ws := listeners.NewWebsocket(listeners.Config{ID: "ws", Address: fmt.Sprintf("127.0.0.1:%d", FreePort(tb))})
+	if err := e.AddListener(ws); err != nil {
+		tb.Fatal(err)
+	}
 	if err := e.Serve(); err != nil {
 		tb.Fatal(err)
 	}
-	e.addr = l.Address()
+	e.addr, e.ws = l.Address(), ws.Address()
 	tb.Cleanup(e.Stop)
 	return e
 }
 
 // Addr is host and port.
 func (e *Embedded) Addr() string { return e.addr }
+
+// Websocket is host and port for websockets.
+func (e *Embedded) Websocket() string { return e.ws }
 
 // Stop ends the broker and its connections, once: closing it twice panics.
 func (e *Embedded) Stop() { e.once.Do(func() { e.Close() }) }

@@ -4,6 +4,9 @@ package mqtttest
 
 import (
 	"bytes"
+	"crypto/pbkdf2"
+	"crypto/sha512"
+	"encoding/base64"
 	"fmt"
 	"net"
 	"os"
@@ -11,7 +14,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -115,10 +117,21 @@ func answers(port int) bool {
 	return false
 }
 
+// PasswordLine is a line of mosquitto's password_file: PBKDF2 with SHA-512 (type 7).
+func PasswordLine(user, password string) string {
+	const rounds = 101
+	salt := []byte("gatewayd-tst")
+	key, err := pbkdf2.Key(sha512.New, password, salt, rounds, sha512.Size)
+	if err != nil {
+		panic(err) // lengths are constants
+	}
+	b64 := base64.StdEncoding.EncodeToString
+	return fmt.Sprintf("%s:$7$%d$%s$%s\n", user, rounds, b64(salt), b64(key))
+}
+
 // Stop ends mosquitto, if it still runs.
 func (m *Mosquitto) Stop() {
 	m.once.Do(func() {
-		m.cmd.Process.Signal(syscall.SIGCONT)
 		m.cmd.Process.Kill()
 		m.cmd.Wait()
 	})
