@@ -37,11 +37,13 @@ func (i *input) event(s *state, e *gpio.Event) {
 			s.available(i.cfg.Name, false)
 		}
 		i.err = e.Err
+		s.health.changed = true
 		return
 	}
 	news := e.Edge || i.err != nil || i.active != e.Active
 	if i.err != nil {
 		i.err = nil
+		s.health.changed = true
 		s.available(i.cfg.Name, true)
 	}
 	i.active = e.Active

@@ -153,11 +153,13 @@ func (o *output) event(s *state, e *gpio.Event) {
 			s.available(o.cfg.Name, false)
 		}
 		o.err = e.Err
+		s.health.changed = true
 		return
 	}
 	returned := o.err != nil
 	if returned {
 		o.err = nil
+		s.health.changed = true
 		s.available(o.cfg.Name, true)
 	}
 	o.setFault(s, e.Fault)
