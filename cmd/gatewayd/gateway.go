@@ -44,7 +44,7 @@ func newGateway(cfg *config.Config, hw hardware, log *slog.Logger, m manner) (*g
 	topics := bridge.NewTopics(&cfg.Bridge)
 	var err error
 	g.bridge, err = bridge.New(&cfg.Bridge, bridge.Parts{
-		Set:     func(line string, active bool) { g.lines[line].Set(line, active) },
+		Set: func(line string, active bool) { g.lines[line].Set(line, active) },
 		Publish: func(msg bridge.Message) {
 			g.session.Publish(msg)
 			if m.watch != nil {
@@ -79,7 +79,7 @@ func newGateway(cfg *config.Config, hw hardware, log *slog.Logger, m manner) (*g
 // addBanks makes a bank for each chip, the header first, as it gives the others their interrupts.
 func (g *gateway) addBanks(cfg *config.Config) {
 	chips := cfg.Chips
-	header := gpio.BankConfig{Chip: string(config.Header)}
+	header := gpio.BankConfig{Chip: string(config.Header), LineName: gpio.HeaderLineName}
 	for i := range chips {
 		if line := chips[i].Interrupt; line != nil && !slices.Contains(header.Interrupts, *line) {
 			header.Interrupts = append(header.Interrupts, *line)
@@ -101,7 +101,11 @@ func (g *gateway) addBanks(cfg *config.Config) {
 			interrupt = first.Interrupt(c.Interrupt.Name)
 		}
 		log := g.log.With("chip", c.Name)
-		g.addBank(gpio.BankConfig{Chip: c.Name, Lines: c.Lines, Open: open(c, g.hw, interrupt, log)})
+		bank := gpio.BankConfig{Chip: c.Name, Lines: c.Lines, Open: open(c, g.hw, interrupt, log)}
+		if c.Type == config.MCP23017 {
+			bank.LineName = gpio.MCP23017LineName
+		}
+		g.addBank(bank)
 	}
 }
 
