@@ -77,6 +77,7 @@ var allowed = graph{
 	sensors:                   {imports: []string{"periph.io/x/conn/v3/i2c"}, tests: []string{i2csim}},
 	bridge:                    {imports: []string{gpio, sensors, paho}, tests: []string{mqtttest, i2csim}},
 	config:                    {imports: []string{bridge, gpio, sensors, yaml, i2cdev}},
+	mqtttest:                  {imports: []string{mochi}},
 	web:                       {imports: []string{bridge}},
 	i2cdev:                    {imports: []string{"periph.io/x/conn/v3/i2c"}},
 	cmd + "/gatewayd":         {imports: []string{bridge, config, web, distro, i2csim, mochi, mochi + "/listeners"}, tests: []string{paho}},

@@ -1,0 +1,239 @@
+#!/bin/sh
+# Tests everything that this machine can, and says what it could not and why. About ten minutes, some more the first time.
+# test.sh [--quick] [-v]   --quick: no fuzzing, no lab    -v: the output of the steps that pass, too
+# Debian packages that are missing are installed where it is root and apt is there. The lab's kernel is what scripts/lab/kernel.sh finds.
+# Exits with 1 if a step failed; all others are done nevertheless. The last line: N passed, N failed, N skipped.
+set -u
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root" || exit
+export PATH="$PATH:/usr/sbin:/sbin:/usr/local/go/bin"
+
+# Pinned, so that a new version's opinion does not fail an old commit. Both are built by the Go that is here.
+staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.7.0
+govulncheck=golang.org/x/vuln/cmd/govulncheck@v1.3.0
+fuzz_time=5s
+
+quick='' verbose=''
+for argument; do
+	case $argument in
+	--quick) quick=1 ;;
+	-v) verbose=1 ;;
+	*)
+		sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
+		[ "$argument" = -h ] || [ "$argument" = --help ] || exit 64
+		exit
+		;;
+	esac
+done
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+: >"$work/skipped"
+: >"$work/failed"
+passed=0 failed=0 skipped=0
+
+# A step is a function below. It ends by return 0, by an error, or by skip.
+skip() { # REASON
+	echo "$1" >"$work/reason"
+	exit 77
+}
+step() { # NAME FUNCTION
+	name=$1 started=$(date +%s) code=0
+	("$2") >"$work/log" 2>&1 || code=$?
+	took=$(($(date +%s) - started))
+	case $code in
+	0)
+		passed=$((passed + 1))
+		printf 'pass  %-34s %4d s\n' "$name" $took
+		;;
+	77)
+		skipped=$((skipped + 1))
+		printf 'skip  %-34s %4d s  %s\n' "$name" $took "$(cat "$work/reason")"
+		echo "$name: $(cat "$work/reason")" >>"$work/skipped"
+		;;
+	*)
+		failed=$((failed + 1))
+		printf 'FAIL  %-34s %4d s  exit code %d\n' "$name" $took $code
+		echo "$name" >>"$work/failed"
+		;;
+	esac
+	if [ -n "$verbose" ] || { [ $code != 0 ] && [ $code != 77 ]; }; then sed 's/^/    /' "$work/log"; fi
+}
+
+# --- the steps
+
+# Which command comes with which package.
+packages='mosquitto:mosquitto mosquitto_pub:mosquitto-clients gpiodetect:gpiod i2cdetect:i2c-tools busybox:busybox-static
+ip:iproute2 shellcheck:shellcheck systemd-analyze:systemd gcc:gcc,libc6-dev git:git'
+missing() {
+	for pair in $packages; do
+		command -v "${pair%%:*}" >/dev/null || echo "${pair#*:}" | tr , '\n'
+	done
+}
+install_packages() {
+	wanted=$(missing | xargs)
+	[ -n "$wanted" ] || return 0
+	[ "$(id -u)" = 0 ] || skip "missing, and only root can install them: $wanted"
+	command -v apt-get >/dev/null || skip "missing, and there is no apt-get to install them: $wanted"
+	# Debian starts a broker together with its package. The tests start their own, and nothing else on this machine asked for one.
+	if [ ! -e /usr/sbin/policy-rc.d ]; then
+		printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod +x /usr/sbin/policy-rc.d
+		trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+	fi
+	apt-get update -qq || true # perhaps the lists that are there will do
+	# shellcheck disable=SC2086 # one word each
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $wanted || skip "apt-get cannot install $wanted"
+	case " $wanted " in *' mosquitto '*)
+		if command -v systemctl >/dev/null; then systemctl disable --now mosquitto || true; fi
+		;;
+	esac
+	wanted=$(missing | xargs)
+	[ -z "$wanted" ] || skip "still missing: $wanted"
+}
+
+format() {
+	files=$(gofmt -l .)
+	[ -z "$files" ] || { printf 'gofmt -w these:\n%s\n' "$files"; return 1; }
+}
+
+vet() { go vet ./...; }
+
+scripts() {
+	command -v shellcheck >/dev/null || skip "shellcheck is not installed"
+	find . -path ./dist -prune -o \( -name '*.sh' -o -path ./.ci/run \) -type f -print | sort | xargs shellcheck
+}
+
+# tool MODULE@VERSION: builds it into $work, or skips where its source cannot be had.
+tool() {
+	GOBIN=$work GOFLAGS='' CGO_ENABLED=0 go install "$1" || skip "$1 cannot be had here: $(tail -n 1 "$work/log")"
+}
+
+static() {
+	tool $staticcheck
+	"$work/staticcheck" ./...
+}
+
+vulnerabilities() {
+	tool $govulncheck
+	code=0
+	"$work/govulncheck" ./... >"$work/vulnerabilities" 2>&1 || code=$?
+	cat "$work/vulnerabilities"
+	if [ $code != 0 ] && grep -q 'fetching vulnerabilities' "$work/vulnerabilities"; then
+		skip "its database, vuln.go.dev, cannot be reached from here"
+	fi
+	return $code
+}
+
+modules() {
+	code=0
+	go mod tidy -diff >"$work/tidy" 2>"$work/tidy.err" || code=$?
+	cat "$work/tidy" "$work/tidy.err"
+	if [ $code != 0 ] && [ ! -s "$work/tidy" ]; then
+		skip "go mod tidy cannot reach the modules: $(tail -n 1 "$work/tidy.err")"
+	fi
+	[ $code = 0 ] && go mod verify
+}
+
+# With -v, to see what was skipped; what passed or was skipped is left out of the log again.
+unit() {
+	race=-race
+	command -v "$(go env CC)" >/dev/null || race=''
+	code=0
+	CGO_ENABLED=${race:+1} go test $race -v ./... >"$work/unit" 2>&1 || code=$?
+	# First pass: each skipped test's reason, the last line that it logged. Second pass: the rest.
+	awk -v skipped="$work/skipped_tests" '
+		FNR == NR && /^=== (RUN|NAME|CONT) / { test = $3 }
+		FNR == NR && /^ +[^ ]+\.go:[0-9]+: / { last[test] = $0; line[test] = FNR }
+		FNR == NR && /^ *--- SKIP: / {
+			quiet[line[$3]] = 1
+			sub(/^ +[^ ]+:[0-9]+: /, "", last[$3])
+			print last[$3] >skipped
+		}
+		FNR == NR { next }
+		/^ *(=== (RUN|PAUSE|CONT|NAME) |--- (PASS|SKIP): )|^PASS$|\[no test files\]$/ || quiet[FNR] { next }
+		{ print }
+	' "$work/unit" "$work/unit"
+	[ -n "$race" ] || echo "the race detector: it needs a C compiler" >>"$work/skipped_tests"
+	return $code
+}
+
+fuzz() {
+	grep -r --include='*_test.go' '^func Fuzz' . | sed 's/^\(.*\)\/[^/]*:func \(Fuzz[A-Za-z0-9_]*\).*/\1 \2/' | sort >"$work/fuzz"
+	[ -s "$work/fuzz" ] || { echo "there is no fuzz target"; return 1; }
+	code=0
+	while read -r folder target; do
+		go test -run '^$' -fuzz "^$target\$" -fuzztime $fuzz_time "$folder" </dev/null || code=1
+	done <"$work/fuzz"
+	return $code
+}
+
+builds() { scripts/build.sh --check; }
+
+service() {
+	command -v systemd-analyze >/dev/null || skip "systemd is not installed"
+	mkdir -p "$work/unit.d"
+	unit=$work/unit.d/gatewayd.service
+	sed 's,/usr/local/bin/gatewayd,/bin/true,' systemd/gatewayd.service >"$unit"
+	systemd-analyze verify --man=no "$unit" >"$work/verify" 2>&1 || { cat "$work/verify"; return 1; }
+	if grep gatewayd "$work/verify"; then return 1; fi # warnings
+	systemd-analyze security --offline=true --help >/dev/null 2>&1 || skip "systemd-analyze is older than 250: it cannot judge a file"
+	systemd-analyze security --offline=true --threshold=20 "$unit" # exposure 2.0 of 10
+}
+
+installer() {
+	case $(uname -m) in
+	x86_64) arch=amd64 ;;
+	aarch64) arch=arm64 ;;
+	armv6l) arch=armv6 ;;
+	armv7l | armv8l) arch=armv7 ;;
+	*) skip "gatewayd is not built for $(uname -m)" ;;
+	esac
+	scripts/build.sh -o "$work/dist" $arch && scripts/install_test.sh "$work/dist/gatewayd-linux-$arch"
+}
+
+# A kernel of our own, as an ordinary process: see scripts/lab/README.md.
+lab() { # SCRIPT
+	kernel=$(scripts/lab/kernel.sh 2>"$work/kernel") || skip "$(tail -n 1 "$work/kernel")"
+	LAB_KERNEL=$kernel "$@"
+}
+simulator() { lab scripts/lab/abi/run.sh; }
+laboratory() { lab scripts/lab/test.sh; }
+
+# --- in this order: what is quick first
+
+command -v go >/dev/null || { echo "test.sh: there is no Go here: https://go.dev/dl" >&2; exit 1; }
+step "Debian packages" install_packages
+step "gofmt" format
+step "shellcheck" scripts
+step "go vet" vet
+step "staticcheck" static
+step "govulncheck" vulnerabilities
+step "go mod tidy, verify" modules
+step "systemd unit" service
+step "builds, sizes, other systems" builds
+step "install.sh" installer
+step "go test -race" unit
+if [ -z "$quick" ]; then
+	step "fuzzing" fuzz
+	step "lab: the I2C simulator" simulator
+	[ ! -e scripts/lab/test.sh ] || step "lab: gatewayd" laboratory
+else
+	echo "fuzzing and the lab: --quick" >>"$work/skipped"
+fi
+
+if [ -s "$work/skipped" ] || [ -s "$work/skipped_tests" ]; then
+	echo
+	echo "Skipped:"
+	sed 's/^/  /' "$work/skipped"
+	[ ! -s "$work/skipped_tests" ] || sort "$work/skipped_tests" | uniq -c | awk '{ n = $1; $1 = ""; print "  go test, " n "x:" $0 }'
+fi
+if [ -s "$work/failed" ]; then
+	echo
+	echo "Failed:"
+	sed 's/^/  /' "$work/failed"
+fi
+echo
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed = 0 ]
