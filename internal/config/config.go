@@ -1,0 +1,162 @@
+// Package config reads the configuration file: defaults, checks of every value, checks of what fits together, all mistakes at
+// once and each with its place. It fills the configuration types of the other packages, and nothing else in this program knows YAML.
+package config
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"gatewayd/bridge"
+	"gatewayd/gpio"
+	"gatewayd/sensors"
+)
+
+// Config is a complete and checked configuration. Its exported fields can be compared with reflect.DeepEqual.
+type Config struct {
+	Device  string
+	MQTT    MQTT
+	Chips   []Chip // those with lines in use; the header first
+	Bridge  bridge.Config
+	Sensors []Sensor // in the order of Bridge.Sensors
+
+	from *draft // what it was made from, for Print
+}
+
+// MQTT is how the broker is reached.
+type MQTT struct {
+	Broker       string // URL with scheme tcp, tls, ws or wss, host and port, without credentials
+	Username     string
+	Password     string
+	PasswordFile string // holds the password, perhaps with a line end; path as CA
+	ClientID     string
+	CA           string // PEM file; empty: the system's. Load makes the paths absolute, Parse leaves them as they are
+	Cert, Key    string // PEM files of the client certificate; both or none
+	ServerName   string // expected in the broker's certificate; empty: the URL's host
+	KeepAlive    time.Duration
+}
+
+// ChipType is how a chip is driven.
+type ChipType string
+
+const (
+	Header   ChipType = "header"   // the Raspberry Pi's 40-pin header
+	GPIOChip ChipType = "gpiochip" // any other chip that the kernel drives
+	MCP23017 ChipType = "mcp23017"
+)
+
+// Chip is one chip with its lines. An IO Pi Plus board is two: io/bus1 and io/bus2.
+type Chip struct {
+	Name      string
+	Type      ChipType
+	Label     string           // of a GPIOChip: what the kernel calls it; or else
+	Device    string           // /dev/gpiochip2
+	Bus       int              // of an I2C chip: /dev/i2c-N
+	Addr      uint16           // 7 bits
+	Interrupt *gpio.LineConfig // the header's line that the chip pulls low; chips can share one, and then have equal values; nil: none
+	Poll      time.Duration    // of an I2C chip without interrupt: how often its inputs are read
+	Lines     []gpio.LineConfig
+}
+
+// Sensor is a sensor's hardware side.
+type Sensor struct {
+	Name   string
+	Driver *sensors.Driver
+	Bus    int
+	Addr   uint16 // 0 for a driver that has no addresses
+	Every  time.Duration
+}
+
+// Load reads the file at path, or standard input if path is "-". The error holds Errors if the configuration has mistakes; any
+// other error says that the file cannot be read. Unlike Parse it also looks for the files that the configuration names, relative to
+// its own folder, and at who can read the secrets.
+func Load(path string) (c *Config, warnings []Problem, err error) {
+	in, name, dir := io.Reader(os.Stdin), "<stdin>", "."
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, nil, fmt.Errorf("configuration: %w", err)
+		}
+		defer f.Close()
+		in, name, dir = f, path, filepath.Dir(path)
+	}
+	data, err := io.ReadAll(io.LimitReader(in, maxSize+1))
+	if err != nil {
+		return nil, nil, fmt.Errorf("configuration %s: %w", name, err)
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil, nil, fmt.Errorf("configuration %s: %w", name, err)
+	}
+	return parse(name, data, func(d *draft) { d.checkFiles(dir, path) })
+}
+
+// Parse reads a configuration from data; file is what messages call it. The error, if any, is Errors.
+func Parse(file string, data []byte) (c *Config, warnings []Problem, err error) {
+	return parse(file, data, func(*draft) {})
+}
+
+func parse(file string, data []byte, more func(*draft)) (*Config, []Problem, error) {
+	d := &draft{notes: notes{file: file}}
+	presets(rootKeys, d)
+	if n := d.parseDocument(data); n != nil && !isNull(n) {
+		readSection(&d.notes, n, "", rootKeys, nil, d)
+		d.check()
+		more(d)
+	} else if len(d.problems) == 0 {
+		d.errorf(nil, "", "%s", nothingToDo)
+	}
+	warnings, err := d.result()
+	if err != nil {
+		return nil, warnings, err
+	}
+	return d.build(), warnings, nil
+}
+
+// Print writes the complete configuration as YAML, all defaults included, from which Parse makes an equal Config; but passwords are
+// replaced. The Config must come from Load or Parse.
+func (c *Config) Print(w io.Writer) error {
+	e := yaml.NewEncoder(w)
+	e.SetIndent(2)
+	if err := e.Encode(printSection(rootKeys, c.from)); err != nil {
+		return fmt.Errorf("print configuration: %w", err)
+	}
+	return e.Close()
+}
+
+const nothingToDo = `nothing to do: at least one input, output or sensor is wanted, such as inputs: [{name: door, line: GPIO17, pull: up}]`
+
+// rootKeys are the sections of the file, in the order in which they are printed.
+var rootKeys = append([]key[draft]{
+	field("device", "this gateway's name, the first level of its topics", device, func(d *draft) *string { return &d.device }),
+	group("mqtt", "the broker", mqttKeys, func(d *draft) *mqtt { return &d.mqtt }),
+	chipList,
+}, append(pointLists, interlockList, ruleList)...)
+
+var notDevice = regexp.MustCompile(`[^a-z0-9_-]+`)
+
+var device = scalar("small letters, digits, - and _", func(s string) (string, error) {
+	if s == "" || len(s) > 64 || notDevice.MatchString(s) {
+		return s, fmt.Errorf("%s cannot be a device's name: up to 64 small letters a to z, digits, - and _ are allowed", quote(s))
+	}
+	return s, nil
+}, wordOrNothing)
+
+// hostName is replaced in tests.
+var hostName = os.Hostname
+
+// defaultDevice is the host's name, without its domain, as a topic level.
+func defaultDevice() string {
+	host, _ := hostName() // a host without a name is no reason to stop
+	host, _, _ = strings.Cut(strings.ToLower(host), ".")
+	host = strings.Trim(notDevice.ReplaceAllString(host, "-"), "-")
+	if host == "" {
+		return "gatewayd"
+	}
+	return host[:min(len(host), 64)]
+}

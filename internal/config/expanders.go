@@ -1,0 +1,156 @@
+package config
+
+import (
+	"fmt"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"gatewayd/gpio"
+)
+
+// expanderKeys are what all I2C expanders have, around the key for their addresses.
+func expanderKeys(addrs key[chip]) []key[chip] {
+	return []key[chip]{
+		field("bus", "the I2C bus: 1 is /dev/i2c-1", integer[int]("the number of an I2C bus", 0, 255), func(c *chip) *int { return &c.bus }, 1),
+		addrs,
+		field("interrupt", "the header's line that the interrupt output is wired to", several(lineText), func(c *chip) *[]string { return &c.interrupts }),
+		{
+			name: "poll", doc: "how often inputs are read where no interrupt is wired", want: poll.want,
+			preset: func(c *chip) { c.poll = 10 * time.Millisecond },
+			read:   field("poll", "", poll, func(c *chip) *time.Duration { return &c.poll }).read,
+			node: func(c *chip) *yaml.Node {
+				if len(c.interrupts) > 0 { // it has no meaning then, and is refused
+					return nil
+				}
+				return poll.node(c.poll)
+			},
+		},
+	}
+}
+
+var poll = duration(time.Millisecond, 10*time.Second)
+
+var mcp23017Type = &chipType{
+	name:  string(MCP23017),
+	keys:  expanderKeys(field("address", "the I2C address, 0x20 to 0x27", address, func(c *chip) *uint16 { return &c.addr }).required()),
+	parts: func(c *chip) []Chip { return []Chip{{Name: c.name, Type: MCP23017, Bus: c.bus, Addr: c.addr}} },
+	line: func(name string) (int, uint32, error) {
+		offset, err := gpio.MCP23017Line(name)
+		return 0, offset, err
+	},
+	lineName: func(_ int, offset uint32) string { return gpio.MCP23017LineName(offset) },
+	refuse:   refuseMCP23017,
+}
+
+// iopiplusType is an IO Pi Plus: two MCP23017 on one board, whose lines are called as the board's print says.
+var iopiplusType = &chipType{
+	name: "iopiplus",
+	keys: expanderKeys(field("addresses", "the I2C addresses of bus 1 and bus 2, as the board's jumpers set them", several(address),
+		func(c *chip) *[]uint16 { return &c.addrs }, []uint16{0x20, 0x21})),
+	parts: func(c *chip) []Chip {
+		return []Chip{
+			{Name: c.name + "/bus1", Type: MCP23017, Bus: c.bus, Addr: c.addrs[0]},
+			{Name: c.name + "/bus2", Type: MCP23017, Bus: c.bus, Addr: c.addrs[1]},
+		}
+	},
+	line:     gpio.IOPiPlusLine,
+	lineName: gpio.IOPiPlusLineName,
+	refuse:   refuseMCP23017,
+}
+
+func refuseMCP23017(l *gpio.LineConfig, lineName string) (key, msg string) {
+	switch {
+	case !l.Output && l.Offset%8 == 7: // data sheet DS20001952, since revision D: GPA7 and GPB7 are outputs only
+		what := gpio.MCP23017LineName(l.Offset)
+		if what != lineName {
+			what = lineName + ", which is " + what + ","
+		}
+		return "line", what + " must not be an input on an MCP23017 (Microchip erratum: it can garble the bus): use another line"
+	case l.Pull == gpio.PullDown:
+		return "pull", "an MCP23017 has no pull-down: use up with active_low, or none with a resistor"
+	}
+	return "", ""
+}
+
+func (d *draft) checkExpander(c *chip) {
+	key := "address"
+	if c.kind == iopiplusType {
+		key = "addresses"
+	}
+	if c.kind == iopiplusType && len(c.addrs) != 2 {
+		c.errorf(&d.notes, key, "two addresses are wanted, of bus 1 and bus 2: addresses: [0x20, 0x21]")
+		c.addrs, c.bad[key] = []uint16{0, 0}, true
+	}
+	c.parts = c.kind.parts(c) // of the lines all is known, even when of the addresses nothing is
+	for i := range c.parts {
+		a := c.parts[i].Addr
+		if c.bad[key] {
+			break
+		}
+		n, path := c.at(key)
+		if c.has(key) {
+			n = elements(n)[i]
+		}
+		if a < 0x20 || a > 0x27 {
+			d.errorf(n, path, "0x%02x is no address of an MCP23017: they go from 0x20 to 0x27", a)
+			continue
+		}
+		if c.bad["bus"] {
+			continue
+		}
+		d.takeAddress(n, path, c.bus, a, fmt.Sprintf("chip %q", c.parts[i].Name))
+	}
+	if c.bad["bus"] {
+		return
+	}
+	if d.busUser[c.bus] == "" {
+		d.busUser[c.bus] = fmt.Sprintf("chip %q", c.name)
+	}
+	d.checkInterrupts(c)
+}
+
+func (d *draft) checkInterrupts(c *chip) {
+	n, path := c.at("interrupt")
+	if c.bad["interrupt"] || !c.has("interrupt") {
+		c.setPoll()
+		return
+	}
+	if c.has("poll") {
+		c.errorf(&d.notes, "poll", "poll is for chips without interrupt: remove one of the two")
+	}
+	if len(c.interrupts) > len(c.parts) {
+		d.errorf(n, path, "%d lines for %s: %s wanted", len(c.interrupts), c.kind.name,
+			map[int]string{1: "one is", 2: "one for both parts, or two are"}[len(c.parts)])
+		return
+	}
+	for i, line := range c.interrupts {
+		at := elements(n)[i]
+		o, err := gpio.HeaderLine(line)
+		if err != nil {
+			d.errorf(at, path, "the interrupt is a line of the header: %v", err)
+			continue
+		}
+		c.interrupts[i] = headerType.lineName(0, o)
+		if p := (pin{string(Header), o}); d.taken[p] == "" { // several chips can share it, and points come later
+			d.taken[p] = fmt.Sprintf("the interrupt of chip %q (line %d)", c.name, c.node.Line)
+			d.i2cPin(at, path, o)
+		}
+		for k := range c.parts {
+			if len(c.interrupts) == 1 || k == i {
+				// The expander's output is open drain, so that several can share the line: something must pull it up.
+				c.parts[k].Interrupt = &gpio.LineConfig{Name: c.interrupts[i], Offset: o, ActiveLow: true, Pull: gpio.PullUp}
+			}
+		}
+	}
+	c.setPoll()
+}
+
+// setPoll has the parts without interrupt polled.
+func (c *chip) setPoll() {
+	for i := range c.parts {
+		if c.parts[i].Interrupt == nil {
+			c.parts[i].Poll = c.poll
+		}
+	}
+}

@@ -1,0 +1,44 @@
+package config
+
+import (
+	"slices"
+	"time"
+
+	"gatewayd/bridge"
+	"gatewayd/gpio"
+)
+
+// input is a line that is watched.
+type input struct {
+	base
+	wire
+	bridge.Channel
+}
+
+var inputKeys = slices.Concat(
+	baseKeys(func(i *input) *base { return &i.base }),
+	wireKeys(func(i *input) *wire { return &i.wire }),
+	[]key[input]{
+		field("pull", "what holds the line while nothing drives it", oneOf(choice[gpio.Pull]{"as_is", gpio.PullAsIs}, choice[gpio.Pull]{"up", gpio.PullUp},
+			choice[gpio.Pull]{"down", gpio.PullDown}, choice[gpio.Pull]{"none", gpio.PullNone}), func(i *input) *gpio.Pull { return &i.Pull }, gpio.PullAsIs),
+		field("debounce", "how long the line must be still before a change counts", debounce,
+			func(i *input) *time.Duration { return &i.Debounce }, 10*time.Millisecond),
+	},
+	channelKeys(func(i *input) *bridge.Channel { return &i.Channel }),
+)
+
+var inputList = pointList("inputs", "input", "lines that are watched", inputKeys)
+
+func (i *input) connect(d *draft) {
+	checkPayloads(&d.notes, &i.base, &i.Channel)
+	d.connectLine(&i.base, &i.wire)
+}
+
+func (i *input) join(c *bridge.Config) {
+	c.Inputs = append(c.Inputs, bridge.Input{Name: i.name, Label: i.label, Channel: i.Channel})
+}
+
+func (i *input) topics(t *bridge.Topics) []string {
+	i.Topic = t.State(i.name)
+	return []string{i.Topic}
+}

@@ -1,0 +1,76 @@
+package config
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"gatewayd/bridge"
+	"gatewayd/gpio"
+)
+
+// output is a line that is driven.
+type output struct {
+	base
+	wire
+	bridge.Channel
+	command      string // its topic
+	maxOn, pulse time.Duration
+	exit         bridge.Exit
+	group        *interlock // nil: none
+}
+
+var outputKeys = slices.Concat(
+	baseKeys(func(o *output) *base { return &o.base }),
+	wireKeys(func(o *output) *wire { return &o.wire }),
+	[]key[output]{
+		field("initial", "its state when the gateway comes", oneOf(choice[gpio.Initial]{"keep", gpio.Keep}, choice[gpio.Initial]{"off", gpio.Off},
+			choice[gpio.Initial]{"on", gpio.On}), func(o *output) *gpio.Initial { return &o.Initial }, gpio.Keep),
+		field("on_exit", "its state when the gateway stops", oneOf(choice[bridge.Exit]{"keep", bridge.ExitKeep},
+			choice[bridge.Exit]{"off", bridge.ExitOff}, choice[bridge.Exit]{"on", bridge.ExitOn}), func(o *output) *bridge.Exit { return &o.exit }, bridge.ExitKeep),
+		field("max_on", "switched off after that long; 0: never", durationOr0(100*time.Millisecond, 720*time.Hour),
+			func(o *output) *time.Duration { return &o.maxOn }, 0),
+		field("pulse", "every ON lasts that long; 0: until OFF", durationOr0(10*time.Millisecond, 720*time.Hour),
+			func(o *output) *time.Duration { return &o.pulse }, 0),
+	},
+	channelKeys(func(o *output) *bridge.Channel { return &o.Channel }),
+	[]key[output]{
+		field("command_topic", "where its commands come from", topic, func(o *output) *string { return &o.command }),
+	},
+)
+
+var outputList = pointList("outputs", "output", "lines that are driven", outputKeys)
+
+func (o *output) connect(d *draft) {
+	r := &d.notes
+	o.Output = true
+	checkPayloads(r, &o.base, &o.Channel)
+	for _, p := range []struct{ key, text, opposite string }{{"payload_on", o.PayloadOn, "OFF"}, {"payload_off", o.PayloadOff, "ON"}} {
+		switch {
+		case strings.EqualFold(p.text, p.opposite), strings.EqualFold(p.text, "TOGGLE"):
+			o.errorf(r, p.key, "%s always means something else as a command: choose another payload, or swap on and off with active_low", quote(p.text))
+		case strings.HasPrefix(p.text, "{"):
+			o.errorf(r, p.key, "%s: a command that begins with { is read as JSON: choose another payload", quote(p.text))
+		}
+	}
+	switch {
+	case o.maxOn > 0 && o.pulse > o.maxOn:
+		o.errorf(r, "pulse", "the pulse of %s is longer than max_on, %s", short(o.pulse), short(o.maxOn))
+	case o.pulse > 0 && o.Initial == gpio.On:
+		o.errorf(r, "initial", "an output with a pulse cannot be on from the start: remove initial or pulse")
+	}
+	if o.exit == bridge.ExitOn && (o.pulse > 0 || o.maxOn > 0) {
+		o.errorf(r, "on_exit", "with pulse or max_on it must not stay on when nobody is there to switch it off: remove on_exit, or make it off")
+	}
+	d.connectLine(&o.base, &o.wire)
+}
+
+func (o *output) join(c *bridge.Config) {
+	c.Outputs = append(c.Outputs, bridge.Output{Name: o.name, Label: o.label, CommandTopic: o.command, Channel: o.Channel,
+		MaxOn: o.maxOn, Pulse: o.pulse, OnExit: o.exit})
+}
+
+func (o *output) topics(t *bridge.Topics) []string {
+	o.Topic, o.command = t.State(o.name), t.Command(o.name)
+	return []string{o.Topic}
+}

@@ -1,0 +1,123 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"gatewayd/bridge"
+)
+
+// rule is a local reaction.
+type rule struct {
+	place
+	bridge.Rule
+}
+
+var trigger = later(oneOf(
+	choice[bridge.Trigger]{"pressed", bridge.Pressed}, choice[bridge.Trigger]{"released", bridge.Released}, choice[bridge.Trigger]{"changed", bridge.Changed},
+	choice[bridge.Trigger]{"on", bridge.Pressed}, choice[bridge.Trigger]{"off", bridge.Released}), "click", "double", "long")
+
+var ruleList = list("rules", "what happens without the broker's help", always([]key[rule]{
+	field("when", "the input that it begins with", reference, func(r *rule) *string { return &r.When }).required(),
+	field("is", "what the input does", trigger, func(r *rule) *bridge.Trigger { return &r.Is }, bridge.Pressed),
+	field("do", "what happens to the outputs", oneOf(choice[bridge.Verb]{"on", bridge.VerbOn}, choice[bridge.Verb]{"off", bridge.VerbOff},
+		choice[bridge.Verb]{"toggle", bridge.VerbToggle}, choice[bridge.Verb]{"pulse", bridge.VerbPulse}),
+		func(r *rule) *bridge.Verb { return &r.Do }).required(),
+	field("output", "one output, or a list", several(reference), func(r *rule) *[]string { return &r.Outputs }).required(),
+	field("for", "how long, for on and pulse; 0: as the output has it", durationOr0(10*time.Millisecond, 168*time.Hour),
+		func(r *rule) *time.Duration { return &r.For }, 0),
+	field("only", "when it acts: always, or while the broker is not connected", oneOf(choice[bridge.Only]{"always", bridge.Always},
+		choice[bridge.Only]{"offline", bridge.Offline}), func(r *rule) *bridge.Only { return &r.Only }, bridge.Always),
+}), func(d *draft, r *rule) { d.rules = append(d.rules, r) }, func(d *draft) []*rule { return d.rules })
+
+// later makes words of an enumeration known that will come.
+func later[V any](v value[V], words ...string) value[V] {
+	parse := v.parse
+	v.parse = func(n *yaml.Node, complain func(*yaml.Node, string)) (V, bool) {
+		return parse(n, func(n2 *yaml.Node, msg string) {
+			if slices.Contains(words, n.Value) {
+				msg = fmt.Sprintf("%s is planned, it does not work yet: wanted %s", quote(n.Value), v.want)
+			}
+			complain(n2, msg)
+		})
+	}
+	return v
+}
+
+func (d *draft) checkRules() {
+	same := map[string]*rule{}
+	for _, r := range d.rules {
+		d.checkWhen(r)
+		outputs, known := d.checkTargets(r)
+		if len(r.bad) > 0 {
+			continue
+		}
+		if r.For > 0 && r.Do != bridge.VerbOn && r.Do != bridge.VerbPulse {
+			r.errorf(&d.notes, "for", "a time belongs to do: on and do: pulse only")
+		}
+		if r.Do == bridge.VerbPulse && r.For == 0 {
+			for _, o := range outputs {
+				if o.pulse == 0 && !o.bad["pulse"] {
+					r.errorf(&d.notes, "do", "how long? Give the rule for: 500ms, or %s a pulse", &o.base)
+				}
+			}
+		}
+		for _, o := range outputs {
+			if r.Do == bridge.VerbPulse && o.maxOn > 0 && r.For > o.maxOn {
+				r.errorf(&d.notes, "for", "%s is longer than max_on of %s, %s", short(r.For), &o.base, short(o.maxOn))
+			}
+		}
+		if known {
+			id := fmt.Sprint(r.When, r.Is, r.Do, r.For, r.Only, r.Outputs)
+			if other := same[id]; other != nil {
+				d.errorf(r.node, r.path, "is the same as the rule in line %d: it would act twice", other.node.Line)
+			} else {
+				same[id] = r
+			}
+		}
+	}
+}
+
+func (d *draft) checkWhen(r *rule) {
+	if r.bad["when"] {
+		return
+	}
+	n, path := r.at("when")
+	if sensor, quantity, ok := strings.Cut(r.When, "/"); ok && d.byName[r.When] == nil {
+		d.errorf(n, path, "rules that begin with a sensor's reading (%s of %s) are planned, they do not work yet", quote(quantity), quote(sensor))
+		return
+	}
+	if _, other := find[*input](d, n, path, r.When); other != nil {
+		d.errorf(n, path, "a rule begins with an input: %q is the %s in line %d", r.When, other.self().kind, other.self().node.Line)
+	}
+}
+
+// checkTargets gives the outputs of a rule; known says that these are all.
+func (d *draft) checkTargets(r *rule) (outputs []*output, known bool) {
+	if r.bad["output"] {
+		return nil, false
+	}
+	groups := map[*interlock]*output{}
+	n, path := r.at("output")
+	for i, name := range r.Outputs {
+		at := elements(n)[i]
+		o := d.findOutput(at, path, name)
+		if o == nil {
+			continue
+		}
+		if slices.Contains(outputs, o) {
+			d.errorf(at, path, "%q is there twice", name)
+			continue
+		}
+		if other := groups[o.group]; o.group != nil && other != nil && (r.Do == bridge.VerbOn || r.Do == bridge.VerbPulse) && !r.bad["do"] {
+			d.errorf(at, path, "%q and %q are in interlock %q: one at most can be on", other.name, name, o.group.Name)
+		}
+		groups[o.group] = o
+		outputs = append(outputs, o)
+	}
+	return outputs, len(outputs) == len(r.Outputs)
+}
