@@ -118,6 +118,7 @@ func TestMosquittoTransports(t *testing.T) {
 }
 
 func TestMosquittoExpired(t *testing.T) {
+	t.Parallel()
 	for name, want := range map[string]string{"expired": "expired on", "early": "check this computer's clock"} {
 		m := mqtttest.StartMosquitto(t, func(dir string, port int) string {
 			mqtttest.WriteCertificates(t, dir)
@@ -134,6 +135,7 @@ func TestMosquittoExpired(t *testing.T) {
 
 // TestMosquittoPassword changes the password in the file and expects the next attempt to use it.
 func TestMosquittoPassword(t *testing.T) {
+	t.Parallel()
 	m := mqtttest.StartMosquitto(t, func(dir string, port int) string {
 		if err := os.WriteFile(filepath.Join(dir, "acl"), []byte("user anna\ntopic readwrite gw/#\n"), 0o600); err != nil {
 			t.Fatal(err)
@@ -165,6 +167,7 @@ func TestMosquittoPassword(t *testing.T) {
 // TestMosquittoTakeover checks against the real broker that the will of a session that was taken over does not stay, and that a
 // killed broker and a frozen one are noticed.
 func TestMosquittoTakeover(t *testing.T) {
+	t.Parallel()
 	m := mqtttest.StartMosquitto(t, nil)
 	p := mqtttest.StartProxy(t, m.Addr())
 	w := observe(t, m.Addr())

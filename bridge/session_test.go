@@ -234,6 +234,7 @@ func TestSessionOrderAtStart(t *testing.T) {
 
 // TestSessionLargeOverWebsocket crosses the bounds of frames, packets and MaxPayload.
 func TestSessionLargeOverWebsocket(t *testing.T) {
+	t.Parallel()
 	b := mqtttest.StartEmbedded(t, "")
 	w := observe(t, b.Addr())
 	r := startSession(t, SessionConfig{Broker: "ws://" + b.Websocket(), Subscriptions: []string{"gw/+/set"}})
@@ -290,7 +291,7 @@ func TestSessionReconnects(t *testing.T) {
 // TestSessionKills cuts the connection again and again in a burst. Every state must end up at its last value, nothing may
 // go backwards within a connection, no event may be missing, and no goroutine or descriptor may be left.
 func TestSessionKills(t *testing.T) {
-	kills := 150
+	kills := 100
 	if testing.Short() {
 		kills = 30
 	}
@@ -402,6 +403,7 @@ func TestSessionStopsWhileFrozen(t *testing.T) {
 }
 
 func TestSessionHealsStatus(t *testing.T) {
+	t.Parallel()
 	b := mqtttest.StartEmbedded(t, "")
 	w := observe(t, b.Addr())
 	r := startSession(t, SessionConfig{Broker: "tcp://" + b.Addr()})
@@ -423,6 +425,7 @@ func TestSessionHealsStatus(t *testing.T) {
 }
 
 func TestSessionOtherBoard(t *testing.T) {
+	t.Parallel()
 	b := mqtttest.StartEmbedded(t, "")
 	w := observe(t, b.Addr())
 	cfg := SessionConfig{Broker: "tcp://" + b.Addr(), InfoTopic: "gw/info", Info: []byte(`{"serial":"ours"}`), Identity: "ours"}
@@ -447,6 +450,7 @@ func TestSessionOtherBoard(t *testing.T) {
 }
 
 func TestSessionRival(t *testing.T) {
+	t.Parallel()
 	b := mqtttest.StartEmbedded(t, "")
 	r := startSession(t, SessionConfig{Broker: "tcp://" + b.Addr(), ClientID: "twin"})
 	limit := time.Now().Add(8 * time.Second)
@@ -479,6 +483,7 @@ func (h *pickyHook) OnACLCheck(_ *mochi.Client, topic string, write bool) bool {
 }
 
 func TestSessionRefusedSubscription(t *testing.T) {
+	t.Parallel()
 	b := mqtttest.StartEmbedded(t, "", new(pickyHook))
 	var filters []string // more than one packet
 	for i := range 20 {
@@ -567,6 +572,21 @@ func TestSessionRefusals(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSessionStopsAtAnyTime ends Run while it connects, waits for CONNACK and waits for a subscription.
+func TestSessionStopsAtAnyTime(t *testing.T) {
+	base := runtime.NumGoroutine()
+	for name, answer := range map[string]string{"CONNACK": "", "subscription": string(connack)} {
+		r := startSession(t, SessionConfig{Broker: "tcp://" + answering(t, answer, true)})
+		time.Sleep(100 * time.Millisecond)
+		begin := time.Now()
+		r.stop()
+		if d := time.Since(begin); d > time.Second {
+			t.Errorf("waiting for the %s: stop took %v", name, d)
+		}
+	}
+	settled(t, base+2) // the listeners
 }
 
 func TestSessionPasswordFileIsMissing(t *testing.T) {

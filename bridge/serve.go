@@ -1,0 +1,327 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+)
+
+// pause waits for d, or until ctx ends, and shows that the session is alive.
+func (s *Session) pause(ctx context.Context, d time.Duration) {
+	done := time.NewTimer(d)
+	defer done.Stop()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-done.C:
+			return
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			s.beat()
+		}
+	}
+}
+
+// down tells that there is no connection, and why: once for each reason.
+func (s *Session) down(err error) {
+	now := time.Now()
+	var changed, was bool
+	s.note(func(st *Stats) {
+		was = st.Connected
+		changed = was || st.LastError == nil || st.LastError.Error() != err.Error()
+		if was {
+			st.Since = now
+		}
+		st.Connected, st.LastError, st.LastFailed = false, err, now
+	})
+	switch {
+	case s.rival.found: // connected and lost in turn
+		if s.told.again("rival "+err.Error(), "", now) {
+			s.log.Error("connection to the broker lost", "broker", s.end.String(), "reason", err)
+		}
+	case was:
+		s.log.Warn("connection to the broker lost", "broker", s.end.String(), "reason", err)
+		s.told.again("down", err.Error(), now)
+	case s.told.again("down", err.Error(), now):
+		s.log.Warn("no connection to the broker", "broker", s.Stats().Broker, "reason", err)
+	}
+	if changed {
+		s.link(Link{Broker: s.Stats().Broker, Err: err, At: now})
+	}
+}
+
+// byUs reports whether we ended the connection because the broker was silent.
+func (p *peer) byUs() bool {
+	cause := p.conn.failure()
+	return errors.Is(cause, errNoAck) || errors.Is(cause, os.ErrDeadlineExceeded)
+}
+
+// phase is how far a connection has come.
+type phase uint8
+
+const (
+	dumping   phase = iota // all states are sent
+	settling               // waits for their acknowledgements
+	greeting               // waits for that of the birth message
+	attending              // live
+)
+
+// serve uses the connection until it ends, or ctx does. It returns why it ended; nil: we stopped.
+func (s *Session) serve(ctx context.Context, p *peer, start time.Time) error {
+	s.beat()
+	stop := context.AfterFunc(ctx, func() { p.conn.fail(context.Canceled) })
+	err := s.subscribe(p)
+	if !stop() && err == nil {
+		err = context.Canceled
+	}
+	if err != nil {
+		p.conn.fail(err)
+		return s.ended(p)
+	}
+	s.mu.Lock()
+	s.flight = p.flight
+	s.mu.Unlock()
+	s.out.begin(time.Now())
+	var infoDue <-chan time.Time
+	if s.asksInfo() {
+		infoDue = time.After(infoWait)
+	} else if err := s.inform(p); err != nil {
+		p.conn.fail(err)
+		return s.ended(p)
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		err := s.work(p, start)
+		if err == nil && infoDue != nil && p.info.Load() != nil {
+			infoDue = nil
+			err = s.inform(p)
+		}
+		if err == nil {
+			err = p.flush()
+		}
+		if err != nil {
+			p.conn.fail(err)
+			return s.ended(p)
+		}
+		select {
+		case <-s.out.wake:
+		case <-p.flight.room:
+		case <-p.nudge:
+		case <-infoDue: // nobody has written one
+			p.info.CompareAndSwap(nil, new([]byte))
+		case <-tick.C:
+			s.beat()
+		case err := <-p.lost:
+			return s.lost(p, err)
+		case <-ctx.Done():
+			s.stop(p)
+			return nil
+		}
+	}
+}
+
+// work puts together what may be sent now.
+func (s *Session) work(p *peer, start time.Time) error {
+	now := time.Now()
+	if p.flight.overdue(now.Add(-s.cfg.AckTimeout)) {
+		return errNoAck
+	}
+	for {
+		switch p.phase {
+		case settling:
+			if !p.flight.free(0) {
+				return nil
+			}
+			p.phase = greeting
+			if err := s.send(p, s.status(s.cfg.Status.Online), now); err != nil {
+				return err
+			}
+			continue
+		case greeting:
+			if !p.flight.free(0) {
+				return nil
+			}
+			p.phase = attending
+			p.live.Store(true)
+			s.up(start)
+		case attending:
+			if p.heal.Load() && s.heals.due(now) {
+				p.heal.Store(false)
+				s.note(func(st *Stats) { st.Healed++ })
+				if s.told.again("heal", "", now) {
+					s.log.Warn("our status was overwritten; published again", "topic", s.cfg.Status.Topic)
+				}
+				if err := s.send(p, s.status(s.cfg.Status.Online), now); err != nil {
+					return err
+				}
+			}
+		}
+		if !p.flight.free(inFlight - 1) {
+			if p.flight.free(inFlight / 2) { // wait for half of them, so that the next write carries many
+				continue
+			}
+			return nil
+		}
+		it, ok := s.out.next()
+		if !ok {
+			return nil
+		}
+		if it.online {
+			p.phase = settling
+			continue
+		}
+		if err := s.send(p, it, now); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Session) status(payload string) item {
+	return item{Message: Message{Topic: s.cfg.Status.Topic, Payload: []byte(payload), QoS: 1, Retain: true, State: true}, at: time.Now()}
+}
+
+// up tells that the connection is live.
+func (s *Session) up(start time.Time) {
+	now := time.Now()
+	s.note(func(st *Stats) { st.Connected, st.Since = true, now })
+	s.told.forget("down")
+	if !s.rival.found {
+		s.log.Info("connected to the broker", "broker", s.end.String(), "ms", now.Sub(start).Milliseconds())
+	}
+	s.link(Link{Up: true, Broker: s.end.String(), At: now})
+}
+
+var (
+	errNoAck = errors.New("the broker did not acknowledge a message in time")
+	errCut   = errors.New("the connection ended")
+)
+
+// send appends it to what is to be written, and notes that it is in flight. It blocks only when that is much.
+func (s *Session) send(p *peer, it item, now time.Time) error {
+	var id uint16
+	if it.QoS > 0 {
+		id = p.flight.add(it, now)
+	} else {
+		s.note(func(st *Stats) { st.Sent++ })
+	}
+	p.out = appendPublish(p.out, &it.Message, id)
+	if len(p.out) >= writeBuffer {
+		return p.flush()
+	}
+	return nil
+}
+
+// flush writes what was put together. It blocks while the connection takes nothing, until its timeout.
+func (p *peer) flush() error {
+	if len(p.out) == 0 {
+		return nil
+	}
+	_, err := p.conn.Write(p.out)
+	p.out = p.out[:0]
+	if cap(p.out) > 4*writeBuffer {
+		p.out = nil
+	}
+	return err
+}
+
+// writeBuffer is how many bytes of packets are written at once, or a little more.
+const writeBuffer = 4 << 10
+
+// ended waits until the client has noticed the end of the connection.
+func (s *Session) ended(p *peer) error {
+	s.beat()
+	patience := time.NewTimer(2 * s.cfg.Timeout)
+	defer patience.Stop()
+	select {
+	case err := <-p.lost:
+		return s.lost(p, err)
+	case <-patience.C: // has not been seen; a client that hangs must not keep us from connecting
+		s.log.Error("the MQTT client does not end; left behind")
+		return s.lost(p, errCut)
+	}
+}
+
+// lost puts back what was not acknowledged, and explains err.
+func (s *Session) lost(p *peer, err error) error {
+	p.live.Store(false)
+	s.out.end(p.flight.unacked())
+	s.settle(p)
+	if cause := p.conn.failure(); cause != nil && !errors.Is(cause, errCut) {
+		err = cause
+	}
+	if errors.Is(err, errNoAck) {
+		err = &refusal{errNoAck.Error(), "is it, or the network, overloaded?", err}
+	}
+	return explain(err, s.end, true)
+}
+
+// settle adds what a connection has sent to the sum of all.
+func (s *Session) settle(p *peer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, acked := p.flight.counts()
+	s.stats.Sent += acked
+	s.flight = nil
+}
+
+// stop sends what is left, says that we stopped, and disconnects. What the broker has not taken in time is lost.
+func (s *Session) stop(p *peer) {
+	limit := time.Now().Add(2 * time.Second)
+	ok := true
+	for ok && time.Now().Before(limit) {
+		if !p.flight.free(inFlight - 1) {
+			ok = s.await(p, inFlight-1, limit)
+			continue
+		}
+		it, more := s.out.next()
+		if !more {
+			break
+		}
+		if !it.online {
+			ok = s.send(p, it, time.Now()) == nil
+		}
+	}
+	if ok {
+		s.await(p, 0, limit)
+	}
+	p.live.Store(false) // from here on our status is not online
+	if !p.conn.gone() {
+		left, _ := p.flight.counts() // what is overdue by now is given up
+		if s.send(p, s.status(s.cfg.Status.Stopped), time.Now()) == nil && s.await(p, left, time.Now().Add(time.Second)) {
+			s.log.Info("disconnected from the broker", "broker", s.end.String())
+		} else {
+			s.log.Warn("the broker did not acknowledge that we stop", "broker", s.end.String())
+		}
+	}
+	p.close()
+	s.out.end(nil)
+	s.settle(p)
+	now := time.Now()
+	s.note(func(st *Stats) { st.Connected, st.Since = false, now })
+	s.link(Link{Broker: s.end.String(), At: now})
+}
+
+// await writes what was put together and waits until at most n messages are in flight. It returns false at limit, or when the
+// connection ends.
+func (s *Session) await(p *peer, n int, limit time.Time) bool {
+	if p.flush() != nil {
+		return false
+	}
+	timer := time.NewTimer(time.Until(limit))
+	defer timer.Stop()
+	for !p.flight.free(n) {
+		select {
+		case <-p.flight.room:
+		case err := <-p.lost:
+			p.conn.fail(err)
+			return false
+		case <-timer.C:
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,48 @@
+package bridge
+
+import "time"
+
+// SessionConfig is how to reach the broker and what to say there. Files are read at every attempt to connect.
+type SessionConfig struct {
+	Broker       string // tcp://, mqtt://, tls://, ssl://, mqtts://, ws:// or wss://; a port and path have defaults; see CheckBroker
+	ClientID     string
+	Username     string // empty: the one in the broker's URL
+	Password     string
+	PasswordFile string // read instead of Password; a line's end is cut off
+
+	CA         string // file of certificates that are trusted; empty: the system's
+	Cert, Key  string // files of the client certificate; empty: none
+	ServerName string // expected in the broker's certificate; empty: the host in the URL
+
+	KeepAlive     time.Duration // 0: 15 s
+	Status        Status        // with all its fields given
+	Subscriptions []string      // filters, besides the status topic
+	InfoTopic     string        // where Info is published, retained, with every connection
+	Info          []byte        // JSON with "serial"; nil: none
+	Identity      string        // our serial; when the retained info has another one, another board uses our name. Empty: not compared
+
+	// For tests; 0: the default.
+	RetryMin, RetryMax time.Duration // between attempts: 1 s, 60 s
+	Timeout            time.Duration // of connecting, of a write, of a subscription: 5 s
+	AckTimeout         time.Duration // until a message is acknowledged: 10 s
+}
+
+// Stats is a snapshot of a session.
+type Stats struct {
+	Connected  bool
+	Broker     string    // its URL, without credentials
+	Since      time.Time // when Connected became what it is
+	Connects   uint64    // connections made, ever
+	Sent       uint64    // messages acknowledged; at QoS 0: written
+	Queued     int       // messages waiting for their turn
+	InFlight   int       // messages waiting for their acknowledgement
+	Dropped    Dropped
+	Superseded uint64    // states that gave way to a newer one before they were sent
+	Oversized  uint64    // messages received that were cut to MaxPayload
+	Healed     uint64    // times that our status had been overwritten, and was published again
+	Refused    []string  // subscriptions that the broker refused
+	OtherBoard string    // serial of another board that uses our name; empty: none seen
+	LastError  error     // why it is down now, or was last; nil: never
+	LastFailed time.Time // when LastError was seen
+	Alive      time.Time // when the session's goroutine last came by; while Run runs, with the default timeouts, never older than 20 s
+}
