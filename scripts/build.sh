@@ -63,10 +63,10 @@ inside() {
 	shift 2
 	about=$(go version -m "$file")
 	for setting in "$@" CGO_ENABLED=0 -trimpath=true; do
-		printf '%s\n' "$about" | grep -qF "$setting" || bad "$target was built without $setting"
+		printf '%s\n' "$about" | grep -qF -- "$setting" || bad "$target was built without $setting"
 	done
-	grep -qaF "$version" "$file" || bad "$target does not know its version, $version: main.version is not used"
-	grep -qaF "$commit" "$file" || bad "$target does not know its commit, $commit: main.commit is not used"
+	grep -qaF -- "$version" "$file" || bad "$target does not know its version, $version: main.version is not used"
+	grep -qaF -- "$commit" "$file" || bad "$target does not know its commit, $commit: main.commit is not used"
 }
 
 echo "gatewayd $version ($commit)"
