@@ -14,6 +14,7 @@ type Vitals struct {
 	Sent       uint64 // messages, since the start
 	Queued     int
 	Dropped    uint64
+	Superseded uint64 // states that gave way to newer ones before they were sent
 	Reconnects uint64
 	BusErrors  uint64 // I2C transfers that failed
 	Memory     uint64 // resident, in bytes
@@ -56,6 +57,7 @@ func (s *state) report(v *Vitals) {
 		Sent       uint64            `json:"sent"`
 		Queued     int               `json:"queued"`
 		Dropped    uint64            `json:"dropped"`
+		Superseded uint64            `json:"superseded"`
 		Reconnects uint64            `json:"reconnects"`
 		BusErrors  uint64            `json:"bus_errors"`
 		MemoryKiB  uint64            `json:"memory_kib"`
@@ -64,7 +66,7 @@ func (s *state) report(v *Vitals) {
 		Level: "ok", Reasons: s.ailments(v), UptimeS: int64(v.Uptime / time.Second),
 		Chips: map[string]string{}, Sensors: map[string]string{},
 		Edges: h.edges, LostEdges: h.lost, Commands: h.commands, Refused: h.refused,
-		Sent: v.Sent, Queued: v.Queued, Dropped: v.Dropped, Reconnects: v.Reconnects,
+		Sent: v.Sent, Queued: v.Queued, Dropped: v.Dropped, Superseded: v.Superseded, Reconnects: v.Reconnects,
 		BusErrors: v.BusErrors, MemoryKiB: v.Memory / 1024, Goroutines: v.Goroutines,
 	}
 	for name, err := range h.chips {

@@ -205,7 +205,8 @@ func (g *gateway) vitals() bridge.Vitals {
 	s := g.session.Stats()
 	v := bridge.Vitals{
 		Uptime: time.Since(g.start), Sent: s.Sent, Queued: s.Queued, Dropped: s.Dropped.Overflow + s.Dropped.Expired + s.Dropped.Invalid,
-		BusErrors: g.hw.busErrors(), Memory: residentMemory(), Goroutines: runtime.NumGoroutine(),
+		Superseded: s.Superseded,
+		BusErrors:  g.hw.busErrors(), Memory: residentMemory(), Goroutines: runtime.NumGoroutine(),
 	}
 	if s.Connects > 0 {
 		v.Reconnects = s.Connects - 1
