@@ -93,6 +93,7 @@ func (w *expanderWatch) round(burst bool) (looked, flagged bool, err error) {
 			w.scanAt = at
 		}
 	}
+	burst = burst && w.inputs() != 0 // without inputs it was another chip on the same interrupt line
 	full := !now.Before(w.verifyAt)
 	if !burst && !full && now.Before(w.scanAt) {
 		return false, false, nil
