@@ -145,6 +145,18 @@ func (o *outbox) end(unacked []item) {
 	o.ring, o.head, o.open, o.starved = events, 0, false, false
 }
 
+// forget queues an empty message for each retained state: the broker then forgets it.
+func (o *outbox) forget(now time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i := range o.states {
+		if m := &o.states[i]; m.Retain {
+			m.Payload = nil
+			o.push(item{Message: *m, at: now})
+		}
+	}
+}
+
 // collapse keeps the last message of each state topic and the newest events, all in their order.
 func (o *outbox) collapse() {
 	seen := make(map[string]bool, len(o.states))

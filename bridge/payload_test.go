@@ -56,7 +56,7 @@ func FuzzCommand(f *testing.F) {
 		w := newWordings(on, off)
 		verb, limit, err := w.command(payload)
 		if err != nil {
-			if text := err.Error(); len(on)+len(off) < 64 && utf8.ValidString(on+off) && (len(text) > 1000 || !utf8.ValidString(text)) {
+			if text := err.Error(); len(on)+len(off) < 64 && utf8.ValidString(on) && utf8.ValidString(off) && (len(text) > 1000 || !utf8.ValidString(text)) {
 				t.Errorf("the error is %d bytes: %q", len(text), text)
 			}
 			return

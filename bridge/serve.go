@@ -271,6 +271,12 @@ func (s *Session) settle(p *peer) {
 // stop sends what is left, says that we stopped, and disconnects. What the broker has not taken in time is lost.
 func (s *Session) stop(p *peer) {
 	limit := time.Now().Add(2 * time.Second)
+	farewell := s.cfg.Status.Stopped
+	if s.cfg.Forget {
+		s.Publish(Message{Topic: s.cfg.InfoTopic, QoS: 1, Retain: true, State: true})
+		s.out.forget(time.Now())
+		farewell = ""
+	}
 	ok := true
 	for ok && time.Now().Before(limit) {
 		if !p.flight.free(inFlight - 1) {
@@ -291,7 +297,7 @@ func (s *Session) stop(p *peer) {
 	p.live.Store(false) // from here on our status is not online
 	if !p.conn.gone() {
 		left, _ := p.flight.counts() // what is overdue by now is given up
-		if s.send(p, s.status(s.cfg.Status.Stopped), time.Now()) == nil && s.await(p, left, time.Now().Add(time.Second)) {
+		if s.send(p, s.status(farewell), time.Now()) == nil && s.await(p, left, time.Now().Add(time.Second)) {
 			s.log.Info("disconnected from the broker", "broker", s.end.String())
 		} else {
 			s.log.Warn("the broker did not acknowledge that we stop", "broker", s.end.String())

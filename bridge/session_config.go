@@ -21,6 +21,9 @@ type SessionConfig struct {
 	Info          []byte        // JSON with "serial"; nil: none
 	Identity      string        // our serial; when the retained info has another one, another board uses our name. Empty: not compared
 
+	// Forget has Run leave nothing behind when it ends: everything retained that was published is cleared, the status too.
+	Forget bool
+
 	// For tests; 0: the default.
 	RetryMin, RetryMax time.Duration // between attempts: 1 s, 60 s
 	Timeout            time.Duration // of connecting, of a write, of a subscription: 5 s

@@ -1,26 +1,33 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"os"
+
+	"github.com/peterbourgon/ff/v3/ffcli"
 
 	"gatewayd/internal/config"
 )
 
-type checkCommand struct {
-	Config string `short:"c" placeholder:"FILE" default:"/etc/gatewayd/config.yaml" help:"The configuration; - reads standard input."`
-	Print  bool   `help:"Show the configuration with all defaults; passwords are left out."`
+func checkCommand() *ffcli.Command {
+	flags := flag.NewFlagSet("check", flag.ContinueOnError)
+	path := flags.String("c", usualConfig, "the configuration `file`; - reads standard input")
+	show := flags.Bool("print", false, "show the configuration with all defaults; passwords are left out")
+	c := command("gatewayd check [-c FILE] [--print]", "Check a configuration and show every mistake with its place.", flags)
+	c.Exec = plain(func() error { return check(*path, *show) })
+	return c
 }
 
-func (c *checkCommand) Run() error {
-	cfg, err := load(c.Config)
+func check(path string, show bool) error {
+	cfg, err := load(path)
 	if err != nil {
 		return err
 	}
-	if c.Print {
+	if show {
 		return cfg.Print(os.Stdout)
 	}
-	fmt.Printf("%s: ok: gateway %q, %s, %s, %s, %s\n", c.Config, cfg.Device,
+	fmt.Printf("%s: ok: gateway %q, %s, %s, %s, %s\n", path, cfg.Device,
 		count(len(cfg.Bridge.Inputs), "input"), count(len(cfg.Bridge.Outputs), "output"),
 		count(len(cfg.Sensors), "sensor"), count(len(cfg.Bridge.Rules), "rule"))
 	return nil

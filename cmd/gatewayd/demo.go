@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/hooks/auth"
 	"github.com/mochi-mqtt/server/v2/listeners"
+	"github.com/peterbourgon/ff/v3/ffcli"
 
 	"gatewayd/bridge"
 	"gatewayd/internal/config"
@@ -25,16 +27,27 @@ import (
 //go:embed demo.yaml
 var demoConfig []byte
 
-type demoCommand struct {
-	Broker   string `placeholder:"URL" help:"Use this broker instead of the embedded one; what the demo leaves there is cleared at the end."`
-	Listen   string `placeholder:"ADDRESS" help:"Where the embedded broker listens (default: 127.0.0.1:1883, or a free port)."`
-	Insecure bool   `help:"Let the embedded broker listen where others can reach it: it knows no passwords."`
-	Quiet    bool   `short:"q" help:"No simulated hand: buttons stay as they are."`
-	Print    bool   `help:"Show the demo's configuration and end."`
+// demo is what the command line says of the demo.
+type demo struct {
+	broker, address        string
+	insecure, quiet, print bool
 }
 
-func (d *demoCommand) Run() error {
-	if d.Print {
+func demoCommand() *ffcli.Command {
+	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
+	var d demo
+	flags.StringVar(&d.broker, "broker", "", "use the broker at this `URL`; what the demo leaves there is cleared at the end")
+	flags.StringVar(&d.address, "listen", "", "where the embedded broker listens; 127.0.0.1:1883 or a free port unless said (`address`)")
+	flags.BoolVar(&d.insecure, "insecure", false, "let the embedded broker listen where others can reach it: it knows no passwords")
+	flags.BoolVar(&d.quiet, "quiet", false, "no simulated hand: buttons stay as they are")
+	flags.BoolVar(&d.print, "print", false, "show the demo's configuration and end")
+	c := command("gatewayd demo [flags]", "Run a simulated Raspberry Pi with a broker: needs no Pi and nothing installed.", flags)
+	c.Exec = plain(d.run)
+	return c
+}
+
+func (d *demo) run() error {
+	if d.print {
 		_, err := os.Stdout.Write(demoConfig)
 		return err
 	}
@@ -44,20 +57,20 @@ func (d *demoCommand) Run() error {
 }
 
 // play runs the demo until ctx ends, and tells what happens.
-func (d *demoCommand) play(ctx context.Context, out io.Writer) error {
+func (d *demo) play(ctx context.Context, out io.Writer) error {
 	cfg, _, err := config.Parse("demo.yaml", demoConfig)
 	if err != nil {
 		return err
 	}
-	cfg.MQTT.Broker = d.Broker
-	if d.Broker == "" {
+	cfg.MQTT.Broker = d.broker
+	if d.broker == "" {
 		address, stop, err := d.startBroker()
 		if err != nil {
 			return err
 		}
 		defer stop()
 		cfg.MQTT.Broker = "tcp://" + address
-	} else if err := bridge.CheckBroker(d.Broker); err != nil {
+	} else if err := bridge.CheckBroker(d.broker); err != nil {
 		return fmt.Errorf("--broker: %w", err)
 	}
 	house, err := newHouse(cfg)
@@ -67,12 +80,12 @@ func (d *demoCommand) play(ctx context.Context, out io.Writer) error {
 	defer house.close()
 	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: withoutTime}))
 	tell := &teller{out: out}
-	g, err := newGateway(cfg, house, log, manner{watch: tell.published, forget: d.Broker != ""})
+	g, err := newGateway(cfg, house, log, manner{watch: tell.published, forget: d.broker != ""})
 	if err != nil {
 		return err
 	}
-	tell.welcome(cfg, d.Broker == "")
-	if !d.Quiet {
+	tell.welcome(cfg, d.broker == "")
+	if !d.quiet {
 		house.run(ctx, tell.line)
 		defer house.wait()
 	}
@@ -87,7 +100,7 @@ func withoutTime(groups []string, a slog.Attr) slog.Attr {
 }
 
 // startBroker starts the embedded broker and gives its address.
-func (d *demoCommand) startBroker() (address string, stop func(), err error) {
+func (d *demo) startBroker() (address string, stop func(), err error) {
 	l, err := d.listen()
 	if err != nil {
 		return "", nil, err
@@ -103,20 +116,20 @@ func (d *demoCommand) startBroker() (address string, stop func(), err error) {
 }
 
 // listen takes the usual port on loopback, or a free one, or the address that was asked for.
-func (d *demoCommand) listen() (net.Listener, error) {
-	if d.Listen == "" {
+func (d *demo) listen() (net.Listener, error) {
+	if d.address == "" {
 		l, err := net.Listen("tcp", "127.0.0.1:1883")
 		if err != nil {
 			l, err = net.Listen("tcp", "127.0.0.1:0")
 		}
 		return l, err
 	}
-	address, err := net.ResolveTCPAddr("tcp", d.Listen)
+	address, err := net.ResolveTCPAddr("tcp", d.address)
 	if err != nil {
 		return nil, fmt.Errorf("--listen: %w: wanted host:port, such as 127.0.0.1:1884", err)
 	}
-	if !address.IP.IsLoopback() && !d.Insecure {
-		return nil, fmt.Errorf("--listen %s: others could reach the embedded broker, which knows no passwords: add --insecure if that is wanted", d.Listen)
+	if !address.IP.IsLoopback() && !d.insecure {
+		return nil, fmt.Errorf("--listen %s: others could reach the embedded broker, which knows no passwords: add --insecure if that is wanted", d.address)
 	}
 	return net.ListenTCP("tcp", address)
 }

@@ -63,6 +63,7 @@ func newGateway(cfg *config.Config, hw hardware, log *slog.Logger, m manner) (*g
 		CA: cfg.MQTT.CA, Cert: cfg.MQTT.Cert, Key: cfg.MQTT.Key, ServerName: cfg.MQTT.ServerName,
 		KeepAlive: cfg.MQTT.KeepAlive, Status: topics.StatusOf(cfg.Bridge.Status), Subscriptions: topics.Subscriptions(&cfg.Bridge),
 		InfoTopic: topics.Gateway("info"), Info: info(cfg), Identity: serial(),
+		Forget: m.forget,
 	}, g.bridge.Receive, g.linked, log)
 	g.addBanks(cfg)
 	for _, s := range cfg.Sensors {

@@ -2,56 +2,104 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
+	"slices"
 
-	"github.com/alecthomas/kong"
+	"github.com/peterbourgon/ff/v3/ffcli"
 
 	"gatewayd/internal/config"
+	"gatewayd/internal/near"
 )
 
 // Exit codes. A Go program ends with 2 after a panic and after the watchdog's SIGABRT, so that 2 is never chosen.
 const (
 	exitFailure = 1
-	exitConfig  = 78 // EX_CONFIG of sysexits.h: systemd does not restart after it
+	exitUsage   = 64 // EX_USAGE of sysexits.h
+	exitConfig  = 78 // EX_CONFIG: systemd does not restart after it
 )
 
-type commands struct {
-	Run     runCommand     `cmd:"" help:"Run the gateway, as the service does."`
-	Check   checkCommand   `cmd:"" help:"Check a configuration and show every mistake with its place."`
-	Demo    demoCommand    `cmd:"" help:"Run a simulated Raspberry Pi with a broker: needs no Pi and nothing installed."`
-	Version versionCommand `cmd:"" help:"Show the version."`
-}
+// usualConfig is where the service has its configuration.
+const usualConfig = "/etc/gatewayd/config.yaml"
 
 func main() {
-	var c commands
-	k := kong.Must(&c,
-		kong.Name("gatewayd"),
-		kong.Description("Joins a Raspberry Pi's buttons, relays and sensors to MQTT, and keeps them working when the broker is gone."),
-		kong.UsageOnError(),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-	)
-	ctx, err := k.Parse(os.Args[1:])
-	k.FatalIfErrorf(err)
-	if err := ctx.Run(); err != nil {
+	root := command("gatewayd <command> [flags]", "Join a Raspberry Pi's buttons, relays and sensors to MQTT, and keep them working when the broker is gone.", nil)
+	root.Subcommands = []*ffcli.Command{runCommand(), checkCommand(), demoCommand(), versionCommand()}
+	root.Exec = func(_ context.Context, args []string) error {
+		if len(args) == 0 {
+			return flag.ErrHelp
+		}
+		return unknownCommand(args[0], root.Subcommands)
+	}
+	err := root.Parse(os.Args[1:])
+	if err == nil {
+		err = root.Run(context.Background())
+	} else if !errors.Is(err, flag.ErrHelp) {
+		os.Exit(exitUsage) // the flag package has told
+	}
+	if err != nil {
 		os.Exit(complain(err))
 	}
+}
+
+// command makes a command whose flags end the program with its usage when they are wrong.
+func command(usage, help string, flags *flag.FlagSet) *ffcli.Command {
+	if flags == nil {
+		flags = flag.NewFlagSet("gatewayd", flag.ContinueOnError)
+	}
+	return &ffcli.Command{Name: flags.Name(), ShortUsage: usage, ShortHelp: help, FlagSet: flags}
+}
+
+// plain is for commands that take no arguments besides their flags.
+func plain(run func() error) func(context.Context, []string) error {
+	return func(_ context.Context, args []string) error {
+		if len(args) > 0 {
+			return usageError(fmt.Sprintf("%q is one word too many: see --help", args[0]))
+		}
+		return run()
+	}
+}
+
+// usageError is a mistake on the command line.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+func unknownCommand(word string, commands []*ffcli.Command) error {
+	var names []string
+	for _, c := range commands {
+		names = append(names, c.Name)
+	}
+	text := fmt.Sprintf("no command %q", word)
+	if meant := near.Of(word, slices.Values(names)); meant != "" {
+		text += fmt.Sprintf(", did you mean %q?", meant)
+	}
+	return usageError(text + ": see --help")
 }
 
 // complain shows an error and gives the exit code for it. A configuration's mistakes come a line each, as compilers show them.
 func complain(err error) int {
 	var mistakes config.Errors
-	if errors.As(err, &mistakes) {
+	var usage usageError
+	switch {
+	case errors.Is(err, flag.ErrHelp): // it has been shown
+		return 0
+	case errors.As(err, &mistakes):
 		fmt.Fprintln(os.Stderr, mistakes)
 		return exitConfig
 	}
 	fmt.Fprintf(os.Stderr, "gatewayd: %v\n", err)
-	if errors.Is(err, errConfig) {
+	switch {
+	case errors.Is(err, errConfig):
 		return exitConfig
+	case errors.As(err, &usage):
+		return exitUsage
 	}
 	return exitFailure
 }
 
 // errConfig marks errors that a restart cannot mend.
-var errConfig = errors.New("the gateway does not start without a configuration")
+var errConfig = errors.New("no configuration")

@@ -2,25 +2,32 @@ package main
 
 import (
 	"context"
+	"flag"
 	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/peterbourgon/ff/v3/ffcli"
 )
 
-type runCommand struct {
-	Config string `short:"c" placeholder:"FILE" default:"/etc/gatewayd/config.yaml" help:"The configuration."`
+func runCommand() *ffcli.Command {
+	flags := flag.NewFlagSet("run", flag.ContinueOnError)
+	path := flags.String("c", usualConfig, "the configuration `file`")
+	c := command("gatewayd run [-c FILE]", "Run the gateway, as the service does.", flags)
+	c.Exec = plain(func() error { return run(*path) })
+	return c
 }
 
-func (c *runCommand) Run() error {
-	cfg, err := load(c.Config)
+// run runs the gateway until it is told to stop.
+func run(path string) error {
+	cfg, err := load(path)
 	if err != nil {
 		return err
 	}
 	log := newLog()
-	log.Info("gatewayd starts", "version", version, "device", cfg.Device, "config", c.Config)
+	log.Info("gatewayd starts", "version", version, "device", cfg.Device, "config", path)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	hw := newBoard()

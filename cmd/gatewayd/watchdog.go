@@ -8,10 +8,10 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// How old a sign of life may be. The session may wait for the network for a few seconds, the loop never.
+// How old a sign of life may be. The session may wait for the network for 20 s, the loop never.
 const (
 	loopStale    = 5 * time.Second
-	sessionStale = 15 * time.Second
+	sessionStale = 25 * time.Second
 )
 
 // feedWatchdog tells systemd that the loop and the session live, as long as they do. It ends with ctx, from when on the time

@@ -27,7 +27,7 @@ type chip struct {
 // chipType is what the types of chips differ in.
 type chipType struct {
 	name     string
-	keys     []key[chip]
+	keys     []key[*chip]
 	parts    func(c *chip) []Chip // without interrupts and lines
 	line     func(name string) (part int, offset uint32, err error)
 	lineName func(part int, offset uint32) string
@@ -49,7 +49,7 @@ var offset = integer[uint32]("the line's number on its chip", 0, gpio.MaxLines-1
 
 var gpiochipType = &chipType{
 	name: string(GPIOChip),
-	keys: []key[chip]{
+	keys: []key[*chip]{
 		field("label", "what the kernel calls the chip, as gpioinfo shows it", text("a label, such as mcp23017", 64),
 			func(c *chip) *string { return &c.label }),
 		field("device", "the chip's device, where the label does not tell it from others", text("a path, such as /dev/gpiochip2", 200),
@@ -76,7 +76,7 @@ var lineText = scalar("a line, such as 17, GPIO17, P1-11, GPA3, bus1-3", func(s 
 		return plain(s)
 	})
 
-var chipKeys = []key[chip]{
+var chipKeys = []key[*chip]{
 	field("name", "what points call it", name, func(c *chip) *string { return &c.name }).required(),
 	field("type", "what it is", chipTypeValue, func(c *chip) **chipType { return &c.kind }).required(),
 }
@@ -89,11 +89,11 @@ var chipTypeValue = func() value[*chipType] {
 	return oneOf(all...)
 }()
 
-var chipList = list("chips", "what has lines, other than the header", chipKeysOf,
+var chipList = list("chips", "what has lines, other than the header", func() *chip { return new(chip) }, chipKeysOf,
 	func(d *draft, c *chip) { d.chips = append(d.chips, c) }, func(d *draft) []*chip { return d.chips })
 
 // chipKeysOf gives the keys of the chip's type, which stands among them. As long as it is not known, every type's keys will do.
-func chipKeysOf(n *yaml.Node, c *chip) (keys, elsewhere []key[chip]) {
+func chipKeysOf(n *yaml.Node, c *chip) (keys, elsewhere []key[*chip]) {
 	kind := c.kind
 	if n != nil && n.Kind == yaml.MappingNode {
 		for i := 0; i+1 < len(n.Content); i += 2 {

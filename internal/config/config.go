@@ -62,6 +62,20 @@ type Chip struct {
 	Interrupt *gpio.LineConfig // the header's line that the chip pulls low; chips can share one, and then have equal values; nil: none
 	Poll      time.Duration    // of an I2C chip without interrupt: how often its inputs are read
 	Lines     []gpio.LineConfig
+	Board     int // of an IO Pi Plus: the bus as the board's print counts it, 1 or 2; 0: not one
+}
+
+// LineName is what people call a line of the chip.
+func (c *Chip) LineName(offset uint32) string {
+	switch {
+	case c.Board > 0:
+		return gpio.IOPiPlusLineName(c.Board-1, offset)
+	case c.Type == Header:
+		return gpio.HeaderLineName(offset)
+	case c.Type == MCP23017:
+		return gpio.MCP23017LineName(offset)
+	}
+	return fmt.Sprintf("line %d", offset)
 }
 
 // Sensor is a sensor's hardware side.
@@ -132,7 +146,7 @@ func (c *Config) Print(w io.Writer) error {
 const nothingToDo = `nothing to do: at least one input, output or sensor is wanted, such as inputs: [{name: door, line: GPIO17, pull: up}]`
 
 // rootKeys are the sections of the file, in the order in which they are printed.
-var rootKeys = append([]key[draft]{
+var rootKeys = append([]key[*draft]{
 	field("device", "this gateway's name, the first level of its topics", device, func(d *draft) *string { return &d.device }),
 	group("mqtt", "the broker", mqttKeys, func(d *draft) *mqtt { return &d.mqtt }),
 	chipList,

@@ -10,35 +10,36 @@ import (
 // A section of the file is described once, as a list of keys: reading it, its defaults, printing it and what messages say of it
 // all walk that list.
 
-// key describes one key of a section whose values are held by a T.
+// key describes one key of a section whose values are held by what a T points to. (T is the pointer type, so that the compiler
+// makes one code for all sections.)
 type key[T any] struct {
 	name   string
 	doc    string // one line for people
 	want   string // what values look like
 	must   bool   // there is no default
-	preset func(t *T)
-	read   func(r *notes, n *yaml.Node, path string, t *T) (ok bool) // notes what is wrong; t keeps its preset then
-	node   func(t *T) *yaml.Node                                     // the value to print; nil: leave the key out
+	preset func(t T)
+	read   func(r *notes, n *yaml.Node, path string, t T) (ok bool) // notes what is wrong; t keeps its preset then
+	node   func(t T) *yaml.Node                                     // the value to print; nil: leave the key out
 }
 
 // field describes a key with one value, or a list of values, that at finds in the section's T. Without def its zero value says
 // that it was not given.
-func field[T, V any](name, doc string, as value[V], at func(*T) *V, def ...V) key[T] {
+func field[T, V any](name, doc string, as value[V], at func(T) *V, def ...V) key[T] {
 	return key[T]{
 		name: name, doc: doc, want: as.want,
-		preset: func(t *T) {
+		preset: func(t T) {
 			for _, v := range def {
 				*at(t) = v
 			}
 		},
-		read: func(r *notes, n *yaml.Node, path string, t *T) bool {
+		read: func(r *notes, n *yaml.Node, path string, t T) bool {
 			v, ok := as.parse(n, func(n *yaml.Node, msg string) { r.errorf(n, path, "%s", msg) })
 			if ok {
 				*at(t) = v
 			}
 			return ok
 		},
-		node: func(t *T) *yaml.Node { return as.node(*at(t)) },
+		node: func(t T) *yaml.Node { return as.node(*at(t)) },
 	}
 }
 
@@ -49,24 +50,24 @@ func (k key[T]) required() key[T] {
 }
 
 // group describes a key whose value is a section of its own.
-func group[T, S any](name, doc string, keys []key[S], at func(*T) *S) key[T] {
+func group[T, S any](name, doc string, keys []key[S], at func(T) S) key[T] {
 	return key[T]{
 		name: name, doc: doc, want: "a group of keys",
-		preset: func(t *T) { presets(keys, at(t)) },
-		read: func(r *notes, n *yaml.Node, path string, t *T) bool {
+		preset: func(t T) { presets(keys, at(t)) },
+		read: func(r *notes, n *yaml.Node, path string, t T) bool {
 			return readSection(r, n, path, keys, nil, at(t))
 		},
-		node: func(t *T) *yaml.Node { return printSection(keys, at(t)) },
+		node: func(t T) *yaml.Node { return printSection(keys, at(t)) },
 	}
 }
 
 // list describes a key whose value is a list of sections. keysOf gives the keys of one of them, from its node or, for printing,
-// from its T; add and all keep the items.
-func list[T, S any](name, doc string, keysOf func(*yaml.Node, *S) (keys, elsewhere []key[S]), add func(*T, *S), all func(*T) []*S) key[T] {
+// from its S, which made makes; add and all keep the items.
+func list[T, S any](name, doc string, made func() S, keysOf func(*yaml.Node, S) (keys, elsewhere []key[S]), add func(T, S), all func(T) []S) key[T] {
 	return key[T]{
 		name: name, doc: doc, want: "a list",
-		preset: func(*T) {},
-		read: func(r *notes, n *yaml.Node, path string, t *T) bool {
+		preset: func(T) {},
+		read: func(r *notes, n *yaml.Node, path string, t T) bool {
 			if refused(n) || isNull(n) { // all items commented out
 				return isNull(n)
 			}
@@ -76,7 +77,7 @@ func list[T, S any](name, doc string, keysOf func(*yaml.Node, *S) (keys, elsewhe
 			}
 			good := true
 			for i, c := range n.Content {
-				s := new(S)
+				s := made()
 				keys, elsewhere := keysOf(c, s)
 				presets(keys, s)
 				if !readSection(r, c, fmt.Sprintf("%s[%d]", path, i), keys, elsewhere, s) {
@@ -88,7 +89,7 @@ func list[T, S any](name, doc string, keysOf func(*yaml.Node, *S) (keys, elsewhe
 			}
 			return good
 		},
-		node: func(t *T) *yaml.Node {
+		node: func(t T) *yaml.Node {
 			out := &yaml.Node{Kind: yaml.SequenceNode}
 			for _, s := range all(t) {
 				keys, _ := keysOf(nil, s)
@@ -103,11 +104,11 @@ func list[T, S any](name, doc string, keysOf func(*yaml.Node, *S) (keys, elsewhe
 }
 
 // always is keysOf for a list whose items all have the same keys.
-func always[S any](keys []key[S]) func(*yaml.Node, *S) ([]key[S], []key[S]) {
-	return func(*yaml.Node, *S) ([]key[S], []key[S]) { return keys, nil }
+func always[S any](keys []key[S]) func(*yaml.Node, S) ([]key[S], []key[S]) {
+	return func(*yaml.Node, S) ([]key[S], []key[S]) { return keys, nil }
 }
 
-func presets[T any](keys []key[T], t *T) {
+func presets[T any](keys []key[T], t T) {
 	for _, k := range keys {
 		k.preset(t)
 	}
@@ -145,7 +146,7 @@ func (p *place) at(key string) (*yaml.Node, string) {
 }
 
 // readSection reads a mapping into t, which has its presets. The keys in elsewhere are known, but not those of this type of section.
-func readSection[T any](r *notes, n *yaml.Node, path string, keys, elsewhere []key[T], t *T) bool {
+func readSection[T any](r *notes, n *yaml.Node, path string, keys, elsewhere []key[T], t T) bool {
 	p := any(t).(interface{ where() *place }).where()
 	*p = place{path: path, node: n, given: map[string]*yaml.Node{}, bad: map[string]bool{}}
 	if refused(n) {
@@ -209,7 +210,7 @@ func readSection[T any](r *notes, n *yaml.Node, path string, keys, elsewhere []k
 }
 
 // printSection gives the section as YAML, complete.
-func printSection[T any](keys []key[T], t *T) *yaml.Node {
+func printSection[T any](keys []key[T], t T) *yaml.Node {
 	out := &yaml.Node{Kind: yaml.MappingNode}
 	for _, k := range keys {
 		if v := k.node(t); v != nil {

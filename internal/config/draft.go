@@ -53,24 +53,15 @@ func (b *base) self() *base { return b }
 func (b *base) String() string { return fmt.Sprintf("%s %q (line %d)", b.kind, b.name, b.node.Line) }
 
 // pointLists are the kinds of points. A new kind is added here.
-var pointLists = []key[draft]{inputList, outputList, sensorList}
+var pointLists = []key[*draft]{inputList, outputList, sensorList}
 
 // pointList describes the list of one kind of point.
-func pointList[T any, P interface {
-	*T
-	point
-}](section, kind, doc string, keys []key[T]) key[draft] {
-	return list(section, doc, always(keys),
-		func(d *draft, t *T) {
-			P(t).self().kind = kind
-			d.points = append(d.points, P(t))
-		},
-		func(d *draft) (items []*T) {
-			for _, p := range all[P](d) {
-				items = append(items, p)
-			}
-			return items
-		})
+func pointList[P point](section, kind, doc string, made func() P, keys []key[P]) key[*draft] {
+	return list(section, doc, made, always(keys),
+		func(d *draft, p P) {
+			p.self().kind = kind
+			d.points = append(d.points, p)
+		}, all[P])
 }
 
 // all gives the points of one kind.
@@ -84,10 +75,10 @@ func all[P point](d *draft) (kind []P) {
 }
 
 // baseKeys are the keys that every kind of point begins with.
-func baseKeys[T any](at func(*T) *base) []key[T] {
+func baseKeys[T any](at func(T) *base) []key[T] {
 	return []key[T]{
-		field("name", "what topics and rules call it", name, func(t *T) *string { return &at(t).name }).required(),
-		field("label", "what people call it", text("any text", 200), func(t *T) *string { return &at(t).label }),
+		field("name", "what topics and rules call it", name, func(t T) *string { return &at(t).name }).required(),
+		field("label", "what people call it", text("any text", 200), func(t T) *string { return &at(t).label }),
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 )
 
 // expanderKeys are what all I2C expanders have, around the key for their addresses.
-func expanderKeys(addrs key[chip]) []key[chip] {
-	return []key[chip]{
+func expanderKeys(addrs key[*chip]) []key[*chip] {
+	return []key[*chip]{
 		field("bus", "the I2C bus: 1 is /dev/i2c-1", integer[int]("the number of an I2C bus", 0, 255), func(c *chip) *int { return &c.bus }, 1),
 		addrs,
 		field("interrupt", "the header's line that the interrupt output is wired to", several(lineText), func(c *chip) *[]string { return &c.interrupts }),
@@ -50,8 +50,8 @@ var iopiplusType = &chipType{
 		func(c *chip) *[]uint16 { return &c.addrs }, []uint16{0x20, 0x21})),
 	parts: func(c *chip) []Chip {
 		return []Chip{
-			{Name: c.name + "/bus1", Type: MCP23017, Bus: c.bus, Addr: c.addrs[0]},
-			{Name: c.name + "/bus2", Type: MCP23017, Bus: c.bus, Addr: c.addrs[1]},
+			{Name: c.name + "/bus1", Type: MCP23017, Bus: c.bus, Addr: c.addrs[0], Board: 1},
+			{Name: c.name + "/bus2", Type: MCP23017, Bus: c.bus, Addr: c.addrs[1], Board: 2},
 		}
 	},
 	line:     gpio.IOPiPlusLine,

@@ -18,7 +18,7 @@ type input struct {
 var inputKeys = slices.Concat(
 	baseKeys(func(i *input) *base { return &i.base }),
 	wireKeys(func(i *input) *wire { return &i.wire }),
-	[]key[input]{
+	[]key[*input]{
 		field("pull", "what holds the line while nothing drives it", oneOf(choice[gpio.Pull]{"as_is", gpio.PullAsIs}, choice[gpio.Pull]{"up", gpio.PullUp},
 			choice[gpio.Pull]{"down", gpio.PullDown}, choice[gpio.Pull]{"none", gpio.PullNone}), func(i *input) *gpio.Pull { return &i.Pull }, gpio.PullAsIs),
 		field("debounce", "how long the line must be still before a change counts", debounce,
@@ -27,7 +27,7 @@ var inputKeys = slices.Concat(
 	channelKeys(func(i *input) *bridge.Channel { return &i.Channel }),
 )
 
-var inputList = pointList("inputs", "input", "lines that are watched", inputKeys)
+var inputList = pointList("inputs", "input", "lines that are watched", func() *input { return new(input) }, inputKeys)
 
 func (i *input) connect(d *draft) {
 	checkPayloads(&d.notes, &i.base, &i.Channel)

@@ -25,7 +25,7 @@ type status struct {
 	bridge.Status
 }
 
-var mqttKeys = []key[mqtt]{
+var mqttKeys = []key[*mqtt]{
 	field("broker", "the broker's URL", broker, func(m *mqtt) *string { return &m.Broker }, "tcp://localhost:1883"),
 	field("username", "the user, where the broker wants one", credential(wordOrNothing), func(m *mqtt) *string { return &m.Username }),
 	field("password", "the password; password_file keeps it out of this file", credential(redact), func(m *mqtt) *string { return &m.Password }),
@@ -40,7 +40,7 @@ var mqttKeys = []key[mqtt]{
 	group("status", "where and how the gateway says that it is there", statusKeys, func(m *mqtt) *status { return &m.status }),
 }
 
-var statusKeys = []key[status]{
+var statusKeys = []key[*status]{
 	field("topic", "where", topic, func(s *status) *string { return &s.Topic }),
 	field("online", "the payload while the gateway is there", payload, func(s *status) *string { return &s.Online }, "online"),
 	field("offline", "the payload, sent by the broker, after it was lost", payload, func(s *status) *string { return &s.Offline }, "offline"),

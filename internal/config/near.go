@@ -4,60 +4,16 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"gatewayd/internal/near"
 )
 
 // didYouMean gives `, did you mean "x"?` for the nearest of the known names, or nothing where none is near.
 func didYouMean(s string, known []string) string {
-	if name := near(s, known); name != "" {
+	if name := near.Of(s, slices.Values(known)); name != "" {
 		return fmt.Sprintf(", did you mean %q?", name)
 	}
 	return ""
-}
-
-// near gives the known name that s was most likely meant to be, or "".
-func near(s string, known []string) string {
-	if len(s) > 64 {
-		return ""
-	}
-	s = strings.ReplaceAll(strings.ToLower(strings.TrimSpace(s)), "-", "_")
-	limit := min(max(1, len(s)/3), 3)
-	if len(s) < 2 {
-		limit = 0 // but another case
-	}
-	best, least := "", limit+1
-	for _, k := range known {
-		if len(k) > 64 {
-			continue
-		}
-		if d := distance(s, strings.ReplaceAll(strings.ToLower(k), "-", "_")); d < least {
-			best, least = k, d
-		}
-	}
-	return best
-}
-
-// distance counts the letters to insert, delete, replace or swap with their neighbour to make b of a.
-func distance(a, b string) int {
-	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row := make([]int, len(b)+1)
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			change := 1
-			if a[i-1] == b[j-1] {
-				change = 0
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+change)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, last = last, row
-	}
-	return last[len(b)]
 }
 
 // otherWords are what the same things are called in other programs' configurations.

@@ -23,7 +23,7 @@ type output struct {
 var outputKeys = slices.Concat(
 	baseKeys(func(o *output) *base { return &o.base }),
 	wireKeys(func(o *output) *wire { return &o.wire }),
-	[]key[output]{
+	[]key[*output]{
 		field("initial", "its state when the gateway comes", oneOf(choice[gpio.Initial]{"keep", gpio.Keep}, choice[gpio.Initial]{"off", gpio.Off},
 			choice[gpio.Initial]{"on", gpio.On}), func(o *output) *gpio.Initial { return &o.Initial }, gpio.Keep),
 		field("on_exit", "its state when the gateway stops", oneOf(choice[bridge.Exit]{"keep", bridge.ExitKeep},
@@ -34,12 +34,12 @@ var outputKeys = slices.Concat(
 			func(o *output) *time.Duration { return &o.pulse }, 0),
 	},
 	channelKeys(func(o *output) *bridge.Channel { return &o.Channel }),
-	[]key[output]{
+	[]key[*output]{
 		field("command_topic", "where its commands come from", topic, func(o *output) *string { return &o.command }),
 	},
 )
 
-var outputList = pointList("outputs", "output", "lines that are driven", outputKeys)
+var outputList = pointList("outputs", "output", "lines that are driven", func() *output { return new(output) }, outputKeys)
 
 func (o *output) connect(d *draft) {
 	r := &d.notes

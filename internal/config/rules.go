@@ -21,7 +21,7 @@ var trigger = later(oneOf(
 	choice[bridge.Trigger]{"pressed", bridge.Pressed}, choice[bridge.Trigger]{"released", bridge.Released}, choice[bridge.Trigger]{"changed", bridge.Changed},
 	choice[bridge.Trigger]{"on", bridge.Pressed}, choice[bridge.Trigger]{"off", bridge.Released}), "click", "double", "long")
 
-var ruleList = list("rules", "what happens without the broker's help", always([]key[rule]{
+var ruleList = list("rules", "what happens without the broker's help", func() *rule { return new(rule) }, always([]key[*rule]{
 	field("when", "the input that it begins with", reference, func(r *rule) *string { return &r.When }).required(),
 	field("is", "what the input does", trigger, func(r *rule) *bridge.Trigger { return &r.Is }, bridge.Pressed),
 	field("do", "what happens to the outputs", oneOf(choice[bridge.Verb]{"on", bridge.VerbOn}, choice[bridge.Verb]{"off", bridge.VerbOff},

@@ -25,7 +25,7 @@ type sensor struct {
 
 var sensorKeys = slices.Concat(
 	baseKeys(func(s *sensor) *base { return &s.base }),
-	[]key[sensor]{
+	[]key[*sensor]{
 		field("type", "which sensor it is", driver, func(s *sensor) **sensors.Driver { return &s.driver }).required(),
 		onlyWithAddress(field("bus", "the I2C bus: 1 is /dev/i2c-1", integer[int]("the number of an I2C bus", 0, 255),
 			func(s *sensor) *int { return &s.bus }, 1)),
@@ -36,7 +36,7 @@ var sensorKeys = slices.Concat(
 	deliveryKeys(func(s *sensor) *byte { return &s.qos }, func(s *sensor) *bool { return &s.retain }),
 )
 
-var sensorList = pointList("sensors", "sensor", "what measures", sensorKeys)
+var sensorList = pointList("sensors", "sensor", "what measures", func() *sensor { return new(sensor) }, sensorKeys)
 
 // driver is a type of sensor. The drivers are looked up late, since they register themselves.
 var driver = scalar("a type of sensor, such as bme280", func(s string) (*sensors.Driver, error) {
@@ -58,7 +58,7 @@ func unknownDriver(s string, known []string) error {
 }
 
 // onlyWithAddress leaves a key out where the driver has no use for it.
-func onlyWithAddress(k key[sensor]) key[sensor] {
+func onlyWithAddress(k key[*sensor]) key[*sensor] {
 	node := k.node
 	k.node = func(s *sensor) *yaml.Node {
 		if len(s.driver.Addrs) == 0 {

@@ -18,11 +18,11 @@ type wire struct {
 }
 
 // wireKeys are the keys of every point that is one line.
-func wireKeys[T any](at func(*T) *wire) []key[T] {
+func wireKeys[T any](at func(T) *wire) []key[T] {
 	return []key[T]{
-		field("chip", "the chip that the line is on; the header unless said", reference, func(t *T) *string { return &at(t).chip }, "header"),
-		field("line", "the line on its chip", lineText, func(t *T) *string { return &at(t).line }).required(),
-		field("active_low", "active is low, as with a button to ground", boolean, func(t *T) *bool { return &at(t).ActiveLow }, false),
+		field("chip", "the chip that the line is on; the header unless said", reference, func(t T) *string { return &at(t).chip }, "header"),
+		field("line", "the line on its chip", lineText, func(t T) *string { return &at(t).line }).required(),
+		field("active_low", "active is low, as with a button to ground", boolean, func(t T) *bool { return &at(t).ActiveLow }, false),
 	}
 }
 
@@ -95,16 +95,16 @@ func (w *wire) install(*Config) {
 }
 
 // channelKeys are how every point with two states speaks with the broker.
-func channelKeys[T any](at func(*T) *bridge.Channel) []key[T] {
+func channelKeys[T any](at func(T) *bridge.Channel) []key[T] {
 	return append([]key[T]{
-		field("topic", "where its state is published", topic, func(t *T) *string { return &at(t).Topic }),
-		field("payload_on", "the payload for on", payload, func(t *T) *string { return &at(t).PayloadOn }, "ON"),
-		field("payload_off", "the payload for off", payload, func(t *T) *string { return &at(t).PayloadOff }, "OFF"),
-	}, deliveryKeys(func(t *T) *byte { return &at(t).QoS }, func(t *T) *bool { return &at(t).Retain })...)
+		field("topic", "where its state is published", topic, func(t T) *string { return &at(t).Topic }),
+		field("payload_on", "the payload for on", payload, func(t T) *string { return &at(t).PayloadOn }, "ON"),
+		field("payload_off", "the payload for off", payload, func(t T) *string { return &at(t).PayloadOff }, "OFF"),
+	}, deliveryKeys(func(t T) *byte { return &at(t).QoS }, func(t T) *bool { return &at(t).Retain })...)
 }
 
 // deliveryKeys are how messages are sent.
-func deliveryKeys[T any](qos func(*T) *byte, retain func(*T) *bool) []key[T] {
+func deliveryKeys[T any](qos func(T) *byte, retain func(T) *bool) []key[T] {
 	return []key[T]{
 		field("qos", "0: at most once, 1: at least once, 2: exactly once", integer[byte]("MQTT's quality of service", 0, 2), qos, 1),
 		field("retain", "the broker keeps the latest for who comes later", boolean, retain, true),

@@ -6,26 +6,33 @@ import (
 	"strings"
 )
 
-// Of gives the candidate that is closest to word, or the empty string if none is close: one typing error per three letters,
-// two at least for words of four letters and more.
+// Of gives the candidate that word was most likely meant to be, or the empty string if none is close: one typing error per three
+// letters, three at most. Case, and whether words are joined by - or _, do not matter.
 func Of(word string, candidates iter.Seq[string]) (best string) {
-	if len(word) > 64 {
+	if len(word) > longest {
 		return ""
 	}
-	word = strings.ToLower(word)
-	least := max(1, len(word)/3)
-	if len(word) >= 4 {
-		least = max(2, least)
+	word = plain(strings.TrimSpace(word))
+	limit := min(max(1, len(word)/3), 3)
+	if len(word) < 2 {
+		limit = 0
 	}
-	least++
+	least := limit + 1
 	for c := range candidates {
-		d := distance(word, strings.ToLower(c))
-		if d < least || d == least && best != "" && c < best {
+		if len(c) > longest {
+			continue
+		}
+		if d := distance(word, plain(c)); d < least || d == least && best != "" && c < best {
 			best, least = c, d
 		}
 	}
 	return best
 }
+
+// longest is how long words may be, since comparing takes as many steps as the product of their lengths.
+const longest = 64
+
+func plain(s string) string { return strings.ReplaceAll(strings.ToLower(s), "-", "_") }
 
 // distance counts the insertions, deletions, replacements and swaps of neighbours that make b of a (optimal string alignment).
 func distance(a, b string) int {
