@@ -1,0 +1,88 @@
+#!/bin/sh
+# Proves the gateway on a real kernel: boots the lab twice, at the same time, and runs in it the tests that need one: those of gpio,
+# internal/i2cdev and the I2C simulator in the one, e2e in the other. A line for each test; the output of a package that failed.
+# test.sh [REGEXP]   only the tests whose name matches
+# Three minutes. Without a kernel it says why and that all is skipped, and exits with 0. Needs, besides what kernel.sh says: go,
+# mosquitto, mosquitto-clients, gpiod (version 1), i2c-tools.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+cd "$here/../.."
+export PATH="$PATH:/usr/sbin:/sbin:/usr/local/go/bin"
+LAB_KERNEL=$(scripts/lab/kernel.sh 2>&1) || {
+	echo "skip  every test of the lab: $LAB_KERNEL"
+	exit 0
+}
+export LAB_KERNEL
+for tool in mosquitto:mosquitto mosquitto_pub:mosquitto-clients gpioset:gpiod i2cget:i2c-tools; do
+	command -v "${tool%:*}" >/dev/null || { echo "skip  every test of the lab: it needs the package ${tool#*:}"; exit 0; }
+done
+case $(gpioset --version | head -n 1) in
+*v1.*) ;;
+*) echo "skip  every test of the lab: it needs gpiod's tools of version 1 (Debian 12), here is $(gpioset --version | head -n 1)"; exit 0 ;;
+esac
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/labtest.XXXXXX")
+small=''
+# shellcheck disable=SC2317 # the traps call it
+end() {
+	[ -z "$small" ] || kill -TERM "$small" 2>/dev/null || true
+	[ -z "$small" ] || wait "$small" || true
+	rm -rf "$work"
+}
+trap end EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+export CGO_ENABLED=0
+go build -o "$work/" ./cmd/gatewayd ./scripts/lab/i2csim
+for package in gpio internal/i2cdev scripts/lab/abi scripts/lab/e2e; do
+	go test -c -o "$work/$(basename "$package").test" "./$package"
+done
+
+# What each lab runs: one line for each test, then all output of a package that failed. From outside come BIN and RUN.
+cat >"$work/suite" <<'J'
+export TMPDIR=/dev/shm
+failed=0
+suite() { # PACKAGE'S-FOLDER FILTER
+	name=$(basename "$1") code=0
+	(cd "$1" && "$BIN/$name.test" -test.v -test.run "$2" -test.timeout 270s) >"/run/$name" 2>&1 || code=$?
+	sed -n -E 's/^--- (PASS|FAIL|SKIP): /\1  '"$name"' /p' "/run/$name" | sed -e 's/^PASS/pass/' -e 's/^SKIP/skip/'
+	[ $code = 0 ] || { failed=1; echo "--- all of $name, which ended with $code:"; cat "/run/$name"; }
+}
+J
+cat "$work/suite" - >"$work/small.sh" <<'J'
+# A test that skips for want of something that the lab has is a mistake here.
+missed() { ! grep -q '^--- SKIP: TestLab' "/run/$1" || { failed=1; echo "FAIL  $1: a test of the lab skips in the lab"; cat "/run/$1"; }; }
+case $RUN in '') lab=TestLab all=. ;; *) lab=$RUN all=$RUN ;; esac
+suite gpio "$lab"
+missed gpio
+"$BIN/i2csim" -stub "$STUB" -chip mcp23017@0x20 -chip regs@0x50 &
+pid=$!
+"$BIN/i2csim" ctl -wait 5s list >/dev/null
+export GATEWAYD_TEST_I2C=/dev/i2c-1 I2CSIM_DEV=/dev/i2c-1
+suite internal/i2cdev "$lab"
+missed i2cdev
+suite scripts/lab/abi "$all"
+kill $pid
+wait $pid || true
+exit $failed
+J
+cat "$work/suite" - >"$work/large.sh" <<'J'
+suite scripts/lab/e2e "${RUN:-.}"
+exit $failed
+J
+
+started=$(date +%s)
+scripts/lab/boot.sh "$work/small.sh" "BIN=$work" "RUN=${1:-}" >"$work/small" 2>&1 &
+small=$!
+large=0
+scripts/lab/boot.sh "$work/large.sh" "BIN=$work" "RUN=${1:-}" || large=$?
+code=0
+wait "$small" || code=$?
+small=''
+cat "$work/small"
+echo "the lab: $(($(date +%s) - started)) s"
+if [ $code != 0 ] || [ $large != 0 ]; then
+	echo "FAIL  the lab's jobs ended with $code and $large"
+	exit 1
+fi
