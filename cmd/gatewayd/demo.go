@@ -78,9 +78,8 @@ func (d *demo) play(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer house.close()
-	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: withoutTime}))
 	tell := &teller{out: out}
-	g, err := newGateway(cfg, house, log, manner{watch: tell.published, forget: d.broker != ""})
+	g, err := newGateway(cfg, house, newDemoLog(out), manner{watch: tell.published, forget: d.broker != ""})
 	if err != nil {
 		return err
 	}
@@ -90,13 +89,6 @@ func (d *demo) play(ctx context.Context, out io.Writer) error {
 		defer house.wait()
 	}
 	return g.run(ctx)
-}
-
-func withoutTime(groups []string, a slog.Attr) slog.Attr {
-	if len(groups) == 0 && a.Key == slog.TimeKey {
-		return slog.Attr{}
-	}
-	return a
 }
 
 // startBroker starts the embedded broker and gives its address.
@@ -146,7 +138,9 @@ func (t *teller) published(m bridge.Message) {
 	if strings.Contains(m.Topic, "/gateway/") || strings.HasSuffix(m.Topic, "/availability") {
 		return
 	}
-	t.line("  -> %s %s", m.Topic, m.Payload)
+	if len(m.Payload) > 0 { // an empty one clears what the demo has left
+		t.line("  -> %s %s", m.Topic, m.Payload)
+	}
 }
 
 func (t *teller) welcome(cfg *config.Config, embedded bool) {

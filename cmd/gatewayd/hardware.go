@@ -20,19 +20,19 @@ type hardware interface {
 	busErrors() uint64                                // transfers that failed
 }
 
-// board is the hardware of the machine that the program runs on.
-type board struct {
+// raspberry is the hardware of the machine that the program runs on.
+type raspberry struct {
 	mu    sync.Mutex // guards the following
 	buses map[int]*i2cdev.Bus
 }
 
-func newBoard() *board { return &board{buses: map[int]*i2cdev.Bus{}} }
+func newRaspberry() *raspberry { return &raspberry{buses: map[int]*i2cdev.Bus{}} }
 
-func (b *board) header() (gpio.Chip, error) {
+func (b *raspberry) header() (gpio.Chip, error) {
 	return gpio.OpenCharDev(gpio.CharDev{Labels: gpio.HeaderLabels})
 }
 
-func (b *board) gpiochip(label, device string) (gpio.Chip, error) {
+func (b *raspberry) gpiochip(label, device string) (gpio.Chip, error) {
 	which := gpio.CharDev{Device: device}
 	if label != "" {
 		which.Labels = []string{label}
@@ -40,7 +40,7 @@ func (b *board) gpiochip(label, device string) (gpio.Chip, error) {
 	return gpio.OpenCharDev(which)
 }
 
-func (b *board) bus(number int) i2c.Bus {
+func (b *raspberry) bus(number int) i2c.Bus {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.buses[number] == nil {
@@ -49,7 +49,7 @@ func (b *board) bus(number int) i2c.Bus {
 	return b.buses[number]
 }
 
-func (b *board) busErrors() (n uint64) {
+func (b *raspberry) busErrors() (n uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, bus := range b.buses {
@@ -58,7 +58,7 @@ func (b *board) busErrors() (n uint64) {
 	return n
 }
 
-func (b *board) close() {
+func (b *raspberry) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, bus := range b.buses {

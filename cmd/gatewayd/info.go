@@ -28,13 +28,21 @@ func info(cfg *config.Config) []byte {
 		Sensors int    `json:"sensors"`
 		Rules   int    `json:"rules"`
 	}{
-		"gatewayd", version, commit, cfg.Device, distro.DTModel(), serial(), runtime.GOOS + "/" + runtime.GOARCH,
+		"gatewayd", version, commit, cfg.Device, board(), serial(), runtime.GOOS + "/" + runtime.GOARCH,
 		len(cfg.Bridge.Inputs), len(cfg.Bridge.Outputs), len(cfg.Sensors), len(cfg.Bridge.Rules),
 	})
 	if err != nil {
 		panic(err) // text and numbers always marshal
 	}
 	return b
+}
+
+// board is the model as the firmware tells it, such as Raspberry Pi 3 Model B Rev 1.2; empty where it tells none.
+func board() string {
+	if m := distro.DTModel(); m != "<unknown>" {
+		return m
+	}
+	return ""
 }
 
 // serial is the board's serial number; empty where the firmware tells none.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"flag"
-	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -30,7 +29,7 @@ func run(path string) error {
 	log.Info("gatewayd starts", "version", version, "device", cfg.Device, "config", path)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	hw := newBoard()
+	hw := newRaspberry()
 	defer hw.close()
 	g, err := newGateway(cfg, hw, log, manner{})
 	if err != nil {
@@ -38,20 +37,6 @@ func run(path string) error {
 	}
 	go feedWatchdog(ctx, g, log)
 	return g.run(ctx)
-}
-
-// newLog writes text to standard error, without times where the journal adds them.
-func newLog() *slog.Logger {
-	options := &slog.HandlerOptions{}
-	if os.Getenv("JOURNAL_STREAM") != "" {
-		options.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
-			if len(groups) == 0 && a.Key == slog.TimeKey {
-				return slog.Attr{}
-			}
-			return a
-		}
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, options))
 }
 
 // tell says something to systemd, if that started us. There is nobody to tell that it failed.
