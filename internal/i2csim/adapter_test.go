@@ -236,7 +236,7 @@ func TestSynctest(t *testing.T) {
 		if err := a.Tx(0x23, nil, r); err != nil || !bytes.Equal(r, []byte{0, 0}) {
 			t.Errorf("too soon: got % x, %v, want 00 00", r, err)
 		}
-		time.Sleep(1)
+		time.Sleep(1 * time.Nanosecond)
 		synctest.Wait()
 		if err := a.Tx(0x23, nil, r); err != nil || !bytes.Equal(r, []byte{0x02, 0x58}) {
 			t.Errorf("got % x, %v, want 02 58", r, err)
