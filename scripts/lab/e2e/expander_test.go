@@ -146,6 +146,7 @@ func scarce(t *testing.T, i2c *bus, o *observer) {
 // A chip that goes, loses all it knew, and returns: its points say so, the others work on, and no output clicks.
 func TestExpanderGoesAndReturns(t *testing.T) {
 	i2c := newBus(t, "mcp23017@0x20", "mcp23017@0x21", "mcp23017@0x22")
+	i2c.do("0x20 input a3 high") // a relay board that switches on when low has a pull-up of its own
 	lamp := header(t, 22)
 	b := newBroker(t)
 	o := b.observe()
@@ -161,6 +162,7 @@ outputs:
   - {name: stays_on, chip: relays, line: GPA0}
   - {name: goes_off, chip: relays, line: GPA1}
   - {name: stays_off, chip: relays, line: GPA2}
+  - {name: board, chip: relays, line: GPA3, active_low: true}
   - {name: other, chip: more, line: GPA0}
   - {name: lamp, line: GPIO22}
 rules:
@@ -173,6 +175,7 @@ rules:
 		o.shows(root+name, "ON")
 	}
 	o.shows(root+"contact", "ON")
+	o.shows(root+"board", "OFF")
 	o.shows(root+"button", "OFF")
 	o.shows(root+"lamp", "OFF")
 	saw := i2c.watch()
@@ -215,6 +218,7 @@ rules:
 		"mcp23017@0x20 a0": {false, true}, // by the reset, and back
 		"mcp23017@0x20 a1": {false},
 		"mcp23017@0x20 a2": nil,
+		"mcp23017@0x20 a3": nil,
 		"mcp23017@0x22 a0": nil,
 	} {
 		if got := of(changes, pin); !slices.Equal(got, want) {
