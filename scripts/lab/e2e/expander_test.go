@@ -103,7 +103,7 @@ func playSeed(t *testing.T, i2c *bus, config string) *observer {
 	if i2c.high(relays, "a1") {
 		t.Error("l02 is on, which nobody wished")
 	}
-	if n := g.said("level=WARN") + g.said("level=ERROR"); n > 0 {
+	if n := g.said("warning: ") + g.said("error: "); n > 0 {
 		t.Errorf("%d warnings in the log", n)
 	}
 	return o

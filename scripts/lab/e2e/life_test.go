@@ -216,7 +216,7 @@ func TestTwoOfOneName(t *testing.T) {
 	first.says("connected to the broker")
 	second := newGateway(t, b, "inputs: [{name: b, line: GPIO6}]")
 	within(t, 45*time.Second, "one says that there is another", func() bool {
-		return first.said("level=ERROR", "another client", "device name")+second.said("level=ERROR", "another client", "device name") > 0
+		return first.said("error: ", "another client", "device name")+second.said("error: ", "another client", "device name") > 0
 	})
 	second.stop()
 	o := b.observe()
