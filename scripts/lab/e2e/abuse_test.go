@@ -76,7 +76,6 @@ outputs:
 	saw = watch(t, light, bell)
 	o.shows(root+"status", "online")
 	before, most := g.memory(), 0
-	mark = o.mark()
 	lines := strings.Count(g.log.String(), "\n")
 	flood := mqtt.NewClient(mqtt.NewClientOptions().AddBroker("tcp://" + b.addr()).SetAutoReconnect(false).SetProtocolVersion(4))
 	if token := flood.Connect(); !token.WaitTimeout(patience) || token.Error() != nil {
