@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -43,6 +44,10 @@ type Bridge struct {
 	beat    atomic.Int64
 	notes   limiter
 
+	// Of Run's goroutine.
+	timer   *time.Timer
+	armed   time.Time  // when it fires
+	base    time.Time  // see now
 	current gpio.Event // the event in step, so that none is allocated
 }
 
@@ -93,77 +98,94 @@ func (b *Bridge) Beat() time.Time { return time.Unix(0, b.beat.Load()) }
 // Run is the loop. When ctx ends it drives the outputs as on_exit says, waits shortly for their confirmation, and returns nil.
 // The banks must still run then.
 func (b *Bridge) Run(ctx context.Context) error {
-	timer := time.NewTimer(beatEvery)
-	defer timer.Stop()
+	b.timer = time.NewTimer(beatEvery)
+	defer b.timer.Stop()
 	report := time.NewTicker(healthEvery)
 	defer report.Stop()
-	b.step(start{})
-	b.step(b.vitals())
+	b.base = time.Now()
+	now := b.base
+	b.step(start{}, now)
+	b.step(b.vitals(), now)
 	done, end := ctx.Done(), time.Time{}
 	for {
-		now := time.Now()
 		b.beat.Store(now.UnixNano())
 		if !end.IsZero() && (b.state.settled() || !now.Before(end)) {
 			return nil
 		}
-		timer.Reset(b.wait(now))
+		b.arm(now)
 		select {
 		case e := <-b.events:
-			b.event(e)
-			b.more()
+			now = b.now()
+			b.event(e, now)
+			b.more(now)
 		case s := <-b.samples:
-			b.step(s)
+			now = b.now()
+			b.step(s, now)
 		case <-b.queue.wake:
-			b.commands()
+			now = b.now()
+			b.commands(now)
 		case l := <-b.links:
-			b.step(l)
-		case <-timer.C:
-			b.step(tick{})
+			now = b.now()
+			b.step(l, now)
+		case <-b.timer.C:
+			b.base = time.Now()
+			now, b.armed = b.base, time.Time{}
+			b.step(tick{}, now)
 		case <-report.C:
-			b.step(b.vitals())
+			now = b.now()
+			b.step(b.vitals(), now)
 		case <-done:
+			now = b.now()
 			done, end = nil, now.Add(exitWithin)
-			b.step(stop{})
+			b.step(stop{}, now)
 		}
 		if b.state.health.changed {
-			b.step(b.vitals())
+			b.step(b.vitals(), now)
 		}
 	}
 }
 
-// wait is how long the loop may sleep.
-func (b *Bridge) wait(now time.Time) time.Duration {
-	d := beatEvery
-	if t := b.state.timers; len(t) > 0 {
-		d = min(d, t[0].due.Sub(now))
+// now is the time. Within a second the wall clock is not looked at again: the monotonic one decides, and where a look at a clock is
+// a system call, one is cheaper than two.
+func (b *Bridge) now() time.Time { return b.base.Add(time.Since(b.base)) }
+
+// arm sets the timer to the next tick, or to the next sign of life. A timer that fires too soon costs less than one that is set
+// again with every event.
+func (b *Bridge) arm(now time.Time) {
+	due := now.Add(beatEvery)
+	if t := b.state.timers; len(t) > 0 && t[0].due.Before(due) {
+		due = t[0].due
 	}
-	return max(d, 0)
+	if b.armed.IsZero() || due.Before(b.armed) {
+		b.armed = due
+		b.timer.Reset(max(0, due.Sub(now)))
+	}
 }
 
-func (b *Bridge) event(e gpio.Event) {
+func (b *Bridge) event(e gpio.Event, now time.Time) {
 	b.current = e
-	b.step(&b.current)
+	b.step(&b.current, now)
 }
 
 // more takes the events that are there already.
-func (b *Bridge) more() {
+func (b *Bridge) more(now time.Time) {
 	for range batch {
 		select {
 		case e := <-b.events:
-			b.event(e)
+			b.event(e, now)
 		default:
 			return
 		}
 	}
 }
 
-func (b *Bridge) commands() {
+func (b *Bridge) commands(now time.Time) {
 	commands, refused := b.queue.take()
 	for _, m := range commands {
-		b.step(m)
+		b.step(m, now)
 	}
 	for _, r := range refused {
-		b.step(r)
+		b.step(r, now)
 	}
 }
 
@@ -175,11 +197,13 @@ func (b *Bridge) vitals() Vitals {
 }
 
 // step carries out what state.step answers: writes go first.
-func (b *Bridge) step(in any) {
-	now := time.Now()
+func (b *Bridge) step(in any, now time.Time) {
 	do, send, _ := b.state.step(in, now)
 	for _, w := range do {
 		b.parts.Set(w.Point, w.Value != 0)
+	}
+	if len(do) > 0 && len(send) > 0 {
+		runtime.Gosched() // on a single processor the bank would otherwise wait until the session has told the broker
 	}
 	for _, m := range send {
 		b.parts.Publish(m)

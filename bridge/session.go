@@ -82,7 +82,11 @@ func NewSession(cfg SessionConfig, receive func(Inbound), link func(Link), log *
 // Publish queues m; the payload must not be changed afterwards. It never blocks and may be called from any goroutine, before
 // Run, too.
 func (s *Session) Publish(m Message) {
-	if !s.out.put(m, time.Now()) && s.told.first("topic "+m.Topic) {
+	var now time.Time
+	if !m.State { // of a state the age does not matter
+		now = time.Now()
+	}
+	if !s.out.put(m, now) && s.told.first("topic "+m.Topic) {
 		s.log.Error("message dropped: no broker takes its topic", "topic", m.Topic)
 	}
 }

@@ -168,12 +168,10 @@ func (r *reader) send(n int) bool {
 		return true
 	}
 	l := r.line
-	now := time.Now()
-	monotonic := r.clock.monotonic(now)
 	for i := range r.events[:n] {
 		k := &r.events[i]
 		e := Edge{
-			Offset: l.offset, High: k.ID == uapi.LineEventRisingEdge, At: now.Add(time.Duration(k.Timestamp) - monotonic),
+			Offset: l.offset, High: k.ID == uapi.LineEventRisingEdge, At: r.clock.wall(time.Duration(k.Timestamp)),
 			Lost:    k.LineSeqno - l.seq - 1, // the count wraps, and so does this
 			Settled: l.settled.Load(),
 		}
@@ -224,12 +222,15 @@ func (r *reader) poll(conn syscall.RawConn) error {
 	}
 }
 
-// clock relates Go's monotonic time to the kernel's CLOCK_MONOTONIC, which stamps the edges. Both run alike, so that one
-// look at both is enough, and a batch of edges costs no system call for it.
+// clock relates Go's time to the kernel's CLOCK_MONOTONIC, which stamps the edges. Both run alike, so that an edge costs no look
+// at a clock; the wall time alone may be set, and is looked at again from time to time.
 type clock struct {
 	at     time.Time
 	kernel time.Duration // since boot, at that time
 }
+
+// wallEvery is how old the relation to the wall time may be.
+const wallEvery = 10 * time.Second
 
 // kernelClock looks at both clocks a few times, and takes the look that was interrupted least.
 func kernelClock() (c clock, err error) {
@@ -248,5 +249,12 @@ func kernelClock() (c clock, err error) {
 	return c, nil
 }
 
-// monotonic gives the kernel's CLOCK_MONOTONIC at now, which is a reading of time.Now.
-func (c clock) monotonic(now time.Time) time.Duration { return c.kernel + now.Sub(c.at) }
+// wall gives the wall time, with its monotonic reading, of a stamp of the kernel's.
+func (c *clock) wall(stamp time.Duration) time.Time {
+	if stamp-c.kernel > wallEvery {
+		now := time.Now()
+		c.kernel += now.Sub(c.at)
+		c.at = now
+	}
+	return c.at.Add(stamp - c.kernel)
+}
