@@ -6,25 +6,47 @@ import (
 )
 
 // backoff says how long to wait before the next attempt: a quick one first, then from low up to high, doubled each time.
+// While an outage is young no wait exceeds shortWait, so that a broker that was restarted soon has us back.
 // The upper half of each wait is random, so that many gateways do not return to a broker in step.
 type backoff struct {
 	low, high time.Duration
-	n         int // attempts since the last stable connection
+	n         int       // how often the wait was doubled, the quick attempt counted
+	since     time.Time // when this outage began; zero: there was no connection, nor an attempt
 }
 
-func (b *backoff) next() time.Duration {
+const (
+	shortOutage = 5 * time.Minute
+	shortWait   = 5 * time.Second
+	stable      = 30 * time.Second // a connection that lasted as long has the next attempt be quick
+)
+
+// next returns the wait after an attempt, or a connection, that ended at now.
+func (b *backoff) next(now time.Time) time.Duration {
+	if b.since.IsZero() {
+		b.since = now
+	}
+	most := b.high
+	if now.Sub(b.since) < shortOutage {
+		most = min(most, shortWait)
+	}
 	d := b.low / 4
 	if b.n > 0 {
-		d = b.low << min(b.n-1, 20)
-		if d > b.high || d <= 0 {
-			d = b.high
-		}
+		d = b.low << (b.n - 1)
 	}
-	b.n++
+	if d < most {
+		b.n++ // no further: what is doubled next is what was waited
+	}
+	d = min(d, most)
 	return d/2 + rand.N(d/2+1)
 }
 
-func (b *backoff) reset() { b.n = 0 }
+// lost notes the end of a connection: another outage begins.
+func (b *backoff) lost(up, down time.Time) {
+	b.since = down
+	if down.Sub(up) >= stable {
+		b.n = 0
+	}
+}
 
 // rivalry notices that another client uses our identifier: the broker then ends our connection as soon as the other one
 // comes back, again and again.

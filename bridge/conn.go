@@ -29,8 +29,9 @@ var (
 )
 
 // conn is the connection to the broker as the MQTT client sees it, over TCP, TLS or a websocket. Reads are buffered, because
-// the client reads byte by byte. Acknowledgements of our own messages go to flight, the client knows nothing of them. A PUBLISH whose payload exceeds MaxPayload is cut on its way, so that it is acknowledged and
-// cannot fill the memory. Every write has a time limit.
+// the client reads byte by byte. Acknowledgements of our own messages go to flight, the client knows nothing of them. A PUBLISH
+// whose payload exceeds MaxPayload is cut on its way, so that it is acknowledged and cannot fill the memory. Every write has a
+// time limit.
 type conn struct {
 	net.Conn           // the stream
 	raw       net.Conn // the TCP connection below it

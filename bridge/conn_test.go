@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"io"
 	"net"
+	"os"
 	"slices"
+	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -142,6 +145,17 @@ func TestParseHosts(t *testing.T) {
 	for host, want := range map[string]bool{"homeassistant.local": true, "HA.Local.": true, "local": false, "x.localdomain": false} {
 		if isLocal(host) != want {
 			t.Errorf("isLocal(%q) = %v", host, !want)
+		}
+	}
+}
+
+// TestLocalNameNotFound has a network error below: the remedy must not go with its addresses.
+func TestLocalNameNotFound(t *testing.T) {
+	below := &net.OpError{Op: "listen", Net: "udp4", Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}
+	err := explain(notFound("homeassistant.local", below), endpoint{"tcp", "homeassistant.local", "1883", ""}, false)
+	for _, want := range []string{"homeassistant.local is not found", "write its address", "address already in use"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("got %q, want %q in it", err, want)
 		}
 	}
 }

@@ -196,20 +196,63 @@ func TestFlight(t *testing.T) {
 }
 
 func TestBackoff(t *testing.T) {
+	now := time.Now()
 	b := backoff{low: time.Second, high: time.Minute}
-	for i, want := range []time.Duration{250 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second,
-		32 * time.Second, time.Minute, time.Minute} {
-		if got := b.next(); got < want/2 || got > want+1 {
-			t.Errorf("wait %d: got %v, want from %v to %v", i, got, want/2, want)
+	check := func(what string, want time.Duration) {
+		t.Helper()
+		got := b.next(now)
+		if got < want/2 || got > want+1 {
+			t.Errorf("%s: got %v, want from %v to %v", what, got, want/2, want)
 		}
+		now = now.Add(got)
 	}
-	b.n = 1 << 30
-	if got := b.next(); got < 30*time.Second || got > time.Minute {
-		t.Errorf("after years: %v", got)
+	begin := now
+	for i, want := range []float64{0.25, 1, 2, 4} {
+		check(fmt.Sprintf("wait %d", i), time.Duration(want*float64(time.Second)))
 	}
-	b.reset()
-	if got := b.next(); got > 250*time.Millisecond {
-		t.Errorf("after a reset: %v", got)
+	for now.Sub(begin) < shortOutage {
+		check(fmt.Sprintf("after %v", now.Sub(begin)), 5*time.Second)
+	}
+	for _, want := range []time.Duration{8, 16, 32, 60, 60} {
+		check(fmt.Sprintf("after %v", now.Sub(begin)), want*time.Second)
+	}
+	now = now.Add(10 * 365 * 24 * time.Hour)
+	check("after years", time.Minute)
+
+	// The broker comes back, and is restarted again 10 s later, and again.
+	for range 3 {
+		up := now
+		now = now.Add(10 * time.Second)
+		b.lost(up, now)
+		check("after another restart", 5*time.Second)
+	}
+	now = now.Add(2 * shortOutage)
+	check("away for long again", time.Minute)
+
+	up := now
+	now = now.Add(stable)
+	b.lost(up, now)
+	check("after a stable connection", 250*time.Millisecond)
+}
+
+// TestBackoffAfterShortOutages has brokers away for a while, of any length up to five minutes, two times: the next attempt is
+// never far.
+func TestBackoffAfterShortOutages(t *testing.T) {
+	for away := time.Second; away < shortOutage; away += 7 * time.Second {
+		b := backoff{low: time.Second, high: time.Minute}
+		now := time.Now()
+		for range 2 {
+			end := now.Add(away)
+			for !now.After(end) {
+				now = now.Add(b.next(now))
+			}
+			if late := now.Sub(end); late > shortWait+time.Millisecond {
+				t.Errorf("away for %v: back only after %v more", away, late)
+			}
+			up := now
+			now = now.Add(2 * time.Second)
+			b.lost(up, now)
+		}
 	}
 }
 

@@ -32,10 +32,15 @@ func resolveLocal(ctx context.Context, host string) ([]string, error) {
 	}
 	addr, err := askNetwork(ctx, host)
 	if err != nil {
-		return nil, fmt.Errorf("%s is not found on this network (%w): is that computer on? If it is, write its address "+
-			"instead of the name, or install libnss-mdns and avahi-daemon", host, err)
+		return nil, notFound(host, err)
 	}
 	return []string{addr}, nil
+}
+
+// notFound says that neither way found a .local name, err being why the second did not.
+func notFound(host string, err error) error {
+	return &refusal{fmt.Sprintf("%s is not found on this network (%v)", host, bare(err)),
+		"is that computer on? If it is, write its address instead of the name, or install libnss-mdns and avahi-daemon", err}
 }
 
 // askSystem runs getent, because only the C library reads nsswitch.conf. It returns none when there is no getent, too.

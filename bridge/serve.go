@@ -32,10 +32,7 @@ func (s *Session) down(err error) {
 	s.note(func(st *Stats) {
 		was = st.Connected
 		changed = was || st.LastError == nil || st.LastError.Error() != err.Error()
-		if was {
-			st.Since = now
-		}
-		st.Connected, st.LastError, st.LastFailed = false, err, now
+		st.Connected, st.LastError = false, err
 	})
 	switch {
 	case s.rival.found: // connected and lost in turn
@@ -187,7 +184,7 @@ func (s *Session) status(payload string) item {
 // up tells that the connection is live.
 func (s *Session) up(start time.Time) {
 	now := time.Now()
-	s.note(func(st *Stats) { st.Connected, st.Since = true, now })
+	s.note(func(st *Stats) { st.Connected = true })
 	s.told.forget("down")
 	if !s.rival.found {
 		s.log.Info("connected to the broker", "broker", s.end.String(), "ms", now.Sub(start).Milliseconds())
@@ -306,9 +303,8 @@ func (s *Session) stop(p *peer) {
 	p.close()
 	s.out.end(nil)
 	s.settle(p)
-	now := time.Now()
-	s.note(func(st *Stats) { st.Connected, st.Since = false, now })
-	s.link(Link{Broker: s.end.String(), At: now})
+	s.note(func(st *Stats) { st.Connected = false })
+	s.link(Link{Broker: s.end.String(), At: time.Now()})
 }
 
 // await writes what was put together and waits until at most n messages are in flight. It returns false at limit, or when the

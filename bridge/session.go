@@ -55,7 +55,7 @@ func NewSession(cfg SessionConfig, receive func(Inbound), link func(Link), log *
 			*d = to
 		}
 	}
-	def(&cfg.KeepAlive, 15*time.Second)
+	def(&cfg.KeepAlive, KeepAlive)
 	def(&cfg.RetryMin, time.Second)
 	def(&cfg.RetryMax, time.Minute)
 	def(&cfg.Timeout, 5*time.Second)
@@ -71,7 +71,7 @@ func NewSession(cfg SessionConfig, receive func(Inbound), link func(Link), log *
 			s.pass = p
 		}
 	}
-	s.stats.Broker, s.stats.Since = s.end.String(), time.Now()
+	s.stats.Broker = s.end.String()
 	if s.bad != nil {
 		s.stats.Broker = redact(cfg.Broker)
 	}
@@ -126,9 +126,7 @@ func (s *Session) Run(ctx context.Context) error {
 			up := time.Now()
 			s.note(func(st *Stats) { st.Connects++ })
 			err = s.serve(ctx, p, start)
-			if err != nil && time.Since(up) >= 30*time.Second {
-				s.tries.reset()
-			}
+			s.tries.lost(up, time.Now())
 			if err != nil && !p.byUs() && s.rival.lost(up, time.Now()) {
 				err = &refusal{fmt.Sprintf("the broker closes each connection soon: another client with the identifier %q seems to be connected", s.cfg.ClientID),
 					"give each gateway a device name, or client_id, of its own; if there is only one, the broker's log says why it closes", err}
@@ -140,7 +138,7 @@ func (s *Session) Run(ctx context.Context) error {
 			return nil
 		}
 		s.down(err)
-		wait := s.tries.next()
+		wait := s.tries.next(time.Now())
 		if s.rival.found {
 			wait = max(wait, min(rivalWait, s.cfg.RetryMax))
 		}

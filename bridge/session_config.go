@@ -2,6 +2,9 @@ package bridge
 
 import "time"
 
+// KeepAlive is how often an idle connection shows that it lives, unless said otherwise.
+const KeepAlive = 15 * time.Second
+
 // SessionConfig is how to reach the broker and what to say there. Files are read at every attempt to connect.
 type SessionConfig struct {
 	Broker       string // tcp://, mqtt://, tls://, ssl://, mqtts://, ws:// or wss://; a port and path have defaults; see CheckBroker
@@ -14,7 +17,7 @@ type SessionConfig struct {
 	Cert, Key  string // files of the client certificate; empty: none
 	ServerName string // expected in the broker's certificate; empty: the host in the URL
 
-	KeepAlive     time.Duration // 0: 15 s
+	KeepAlive     time.Duration // 0: the constant KeepAlive
 	Status        Status        // with all its fields given
 	Subscriptions []string      // filters, besides the status topic
 	InfoTopic     string        // where Info is published, retained, with every connection
@@ -25,7 +28,7 @@ type SessionConfig struct {
 	Forget bool
 
 	// For tests; 0: the default.
-	RetryMin, RetryMax time.Duration // between attempts: 1 s, 60 s
+	RetryMin, RetryMax time.Duration // between attempts: 1 s, 60 s; in the first minutes of an outage no more than 5 s
 	Timeout            time.Duration // of connecting, of a write, of a subscription: 5 s
 	AckTimeout         time.Duration // until a message is acknowledged: 10 s
 }
@@ -33,12 +36,11 @@ type SessionConfig struct {
 // Stats is a snapshot of a session.
 type Stats struct {
 	Connected  bool
-	Broker     string    // its URL, without credentials
-	Since      time.Time // when Connected became what it is
-	Connects   uint64    // connections made, ever
-	Sent       uint64    // messages acknowledged; at QoS 0: written
-	Queued     int       // messages waiting for their turn
-	InFlight   int       // messages waiting for their acknowledgement
+	Broker     string // its URL, without credentials
+	Connects   uint64 // connections made, ever
+	Sent       uint64 // messages acknowledged; at QoS 0: written
+	Queued     int    // messages waiting for their turn
+	InFlight   int    // messages waiting for their acknowledgement
 	Dropped    Dropped
 	Superseded uint64    // states that gave way to a newer one before they were sent
 	Oversized  uint64    // messages received that were cut to MaxPayload
@@ -46,6 +48,5 @@ type Stats struct {
 	Refused    []string  // subscriptions that the broker refused
 	OtherBoard string    // serial of another board that uses our name; empty: none seen
 	LastError  error     // why it is down now, or was last; nil: never
-	LastFailed time.Time // when LastError was seen
 	Alive      time.Time // when the session's goroutine last came by; while Run runs, with the default timeouts, never older than 20 s
 }
