@@ -10,11 +10,15 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"gatewayd/internal/near"
 )
 
 // endpoint is where the broker is, without credentials.
@@ -31,44 +35,75 @@ func (e endpoint) String() string {
 // secure reports whether TLS is spoken.
 func (e endpoint) secure() bool { return e.scheme == "tls" || e.scheme == "wss" }
 
-var schemes = map[string]struct{ scheme, port string }{
-	"tcp": {"tcp", "1883"}, "mqtt": {"tcp", "1883"},
-	"tls": {"tls", "8883"}, "ssl": {"tls", "8883"}, "mqtts": {"tls", "8883"},
-	"ws": {"ws", "80"}, "wss": {"wss", "443"},
+// schemes are those of broker URLs, what each means, and its default port.
+var schemes = []struct{ name, meant, port string }{
+	{"tcp", "tcp", "1883"}, {"mqtt", "tcp", "1883"},
+	{"tls", "tls", "8883"}, {"ssl", "tls", "8883"}, {"mqtts", "tls", "8883"},
+	{"ws", "ws", "80"}, {"wss", "wss", "443"},
 }
 
-// CheckBroker says what is wrong with a broker's URL; nil: nothing.
-func CheckBroker(broker string) error {
-	_, _, err := parseBroker(broker)
-	return err
+// BrokerURL completes a broker's URL: its scheme is tcp, tls, ws or wss then, it has a port, and no user or password. The error
+// shows neither.
+func BrokerURL(broker string) (string, error) {
+	e, _, err := parseBroker(broker)
+	if err != nil {
+		return "", err
+	}
+	return e.String(), nil
 }
 
 func parseBroker(broker string) (endpoint, *url.Userinfo, error) {
-	const want = `: write it like "tcp://homeassistant.local:1883", with tcp, tls, ws or wss`
-	u, err := url.Parse(broker)
-	if err != nil || u.Host == "" {
-		return endpoint{}, nil, fmt.Errorf("broker %q is not a URL%s", redact(broker), want)
+	refuse := func(format string, args ...any) (endpoint, *url.Userinfo, error) {
+		return endpoint{}, nil, fmt.Errorf("%q"+format, append([]any{cut(redact(broker))}, args...)...)
 	}
-	known, ok := schemes[strings.ToLower(u.Scheme)]
+	scheme, rest, ok := strings.Cut(broker, "://")
 	if !ok {
-		return endpoint{}, nil, fmt.Errorf("broker %q: unknown scheme %q%s", redact(broker), u.Scheme, want)
+		if rest = redact(broker); rest == "" {
+			rest = "homeassistant.local"
+		}
+		return refuse(" has no scheme: write tcp://%s, or tls://%[2]s for an encrypted connection", cut(rest))
 	}
-	e := endpoint{scheme: known.scheme, host: u.Hostname(), port: u.Port()}
-	if e.host == "" {
-		return endpoint{}, nil, fmt.Errorf("broker %q names no host%s", redact(broker), want)
+	var names []string
+	for _, k := range schemes {
+		names = append(names, k.name)
 	}
+	i := slices.Index(names, strings.ToLower(scheme))
+	if i < 0 {
+		hint := ""
+		if meant := near.Of(scheme, slices.Values(names)); meant != "" {
+			hint = fmt.Sprintf(", did you mean %q?", meant)
+		}
+		if scheme == "http" || scheme == "https" {
+			hint = ": MQTT over websockets is ws or wss"
+		}
+		return refuse(": the scheme %q is not tcp, mqtt, tls, ssl, mqtts, ws or wss%s", cut(scheme), hint)
+	}
+	known := schemes[i]
+	u, err := url.Parse(known.meant + "://" + rest)
+	if err != nil || strings.ContainsAny(rest, " \t") {
+		return refuse(" is not a URL: wanted %s://host:%s", known.name, known.port)
+	}
+	e := endpoint{scheme: known.meant, host: u.Hostname(), port: u.Port()}
 	if e.port == "" {
 		e.port = known.port
 	}
-	if strings.HasPrefix(e.scheme, "ws") {
+	web := known.meant == "ws" || known.meant == "wss"
+	switch port, err := strconv.Atoi(e.port); {
+	case e.host == "":
+		return refuse(" has no host: wanted %s://host:%s", known.name, known.port)
+	case err != nil || port < 1 || port > 65535:
+		return refuse(": the port is out of range: wanted 1 to 65535")
+	case u.Fragment != "" || strings.Contains(rest, "#"):
+		return refuse(": a URL of a broker has no #: remove it and what follows")
+	case !web && (strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.ForceQuery):
+		return refuse(" has a path, which only ws and wss have: remove %q", cut(rest[strings.IndexAny(rest, "/?"):]))
+	case web:
 		if e.path = u.EscapedPath(); e.path == "" || e.path == "/" {
 			e.path = "/mqtt" // what most brokers want, and mosquitto takes any
 		}
 		if u.RawQuery != "" {
 			e.path += "?" + u.RawQuery
 		}
-	} else if u.Path != "" && u.Path != "/" {
-		return endpoint{}, nil, fmt.Errorf("broker %q: only ws and wss have a path: leave %q out", redact(broker), u.Path)
 	}
 	return e, u.User, nil
 }

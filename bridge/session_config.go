@@ -7,7 +7,7 @@ const KeepAlive = 15 * time.Second
 
 // SessionConfig is how to reach the broker and what to say there. Files are read at every attempt to connect.
 type SessionConfig struct {
-	Broker       string // tcp://, mqtt://, tls://, ssl://, mqtts://, ws:// or wss://; a port and path have defaults; see CheckBroker
+	Broker       string // tcp://, mqtt://, tls://, ssl://, mqtts://, ws:// or wss://; a port and path have defaults; see BrokerURL
 	ClientID     string
 	Username     string // empty: the one in the broker's URL
 	Password     string

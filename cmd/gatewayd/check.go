@@ -33,7 +33,7 @@ func check(path string, show bool) error {
 	return nil
 }
 
-// load reads a configuration and shows its warnings. An error is config.Errors or errConfig.
+// load reads a configuration and shows its warnings. An error is config.Errors, or is errConfig.
 func load(path string) (*config.Config, error) {
 	cfg, warnings, err := config.Load(path)
 	for _, w := range warnings {
@@ -43,10 +43,16 @@ func load(path string) (*config.Config, error) {
 		return nil, mistakes
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errConfig, err)
+		return nil, unreadable{err}
 	}
 	return cfg, nil
 }
+
+// unreadable is an error of reading a configuration, as it stands.
+type unreadable struct{ error }
+
+func (u unreadable) Unwrap() error        { return u.error }
+func (u unreadable) Is(target error) bool { return target == errConfig }
 
 func count(n int, what string) string {
 	if n == 1 {

@@ -70,7 +70,7 @@ func (d *demo) play(ctx context.Context, out io.Writer) error {
 		}
 		defer stop()
 		cfg.MQTT.Broker = "tcp://" + address
-	} else if err := bridge.CheckBroker(d.broker); err != nil {
+	} else if _, err := bridge.BrokerURL(d.broker); err != nil {
 		return fmt.Errorf("--broker: %w", err)
 	}
 	house, err := newHouse(cfg)
@@ -83,7 +83,7 @@ func (d *demo) play(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	tell.welcome(cfg, d.broker == "")
+	tell.welcome(g.session.Stats().Broker, d.broker == "")
 	if !d.quiet {
 		house.run(ctx, tell.line)
 		defer house.wait()
@@ -143,8 +143,8 @@ func (t *teller) published(m bridge.Message) {
 	}
 }
 
-func (t *teller) welcome(cfg *config.Config, embedded bool) {
-	broker := cfg.MQTT.Broker
+// welcome says what there is; broker is its URL, without credentials.
+func (t *teller) welcome(broker string, embedded bool) {
 	where := "-h HOST"
 	if embedded {
 		host, port, _ := net.SplitHostPort(strings.TrimPrefix(broker, "tcp://"))

@@ -119,14 +119,14 @@ func TestDemo(t *testing.T) {
 // A demo on somebody's own broker leaves nothing there.
 func TestDemoForgets(t *testing.T) {
 	b := mqtttest.StartEmbedded(t, "")
-	out, stop := playing(t, &demo{broker: "tcp://" + b.Addr(), quiet: true})
-	c := newClient(t, "tcp://" + b.Addr())
+	out, stop := playing(t, &demo{broker: "mqtt://somebody:SECRET@" + b.Addr(), quiet: true})
+	c := newClient(t, "tcp://"+b.Addr())
 	c.wants(t, "gatewayd/demo/status", "online")
 	c.wants(t, "gatewayd/demo/attic/availability", "online")
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
-	late := newClient(t, "tcp://" + b.Addr()) // it gets what is retained
+	late := newClient(t, "tcp://"+b.Addr()) // it gets what is retained
 	late.Publish("end", 1, false, "end")
 	late.wants(t, "end", "end")
 	late.mu.Lock()
@@ -136,7 +136,7 @@ func TestDemoForgets(t *testing.T) {
 			t.Errorf("left behind: %s %s", topic, payload)
 		}
 	}
-	if strings.Contains(out.String(), "warning") {
+	if s := out.String(); strings.Contains(s, "warning") || strings.Contains(s, "SECRET") || !strings.Contains(s, "tcp://"+b.Addr()) {
 		t.Errorf("the screen:\n%s", out)
 	}
 }

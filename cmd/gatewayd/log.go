@@ -78,17 +78,21 @@ func (h *lines) Handle(_ context.Context, r slog.Record) error {
 	if len(details) > 0 {
 		line += " (" + strings.Join(details, ", ") + ")"
 	}
-	// What came from outside must not begin a line of its own, nor steer a terminal.
-	line = strings.Map(func(c rune) rune {
-		if !strconv.IsPrint(c) {
-			return '?'
-		}
-		return c
-	}, line)
+	line = oneLine(line)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	_, err := fmt.Fprintln(h.out, h.front(r.Time, r.Level)+line)
 	return err
+}
+
+// oneLine replaces what cannot be printed: what came from outside must not begin a line of its own, nor steer a terminal.
+func oneLine(s string) string {
+	return strings.Map(func(c rune) rune {
+		if !strconv.IsPrint(c) {
+			return '?'
+		}
+		return c
+	}, s)
 }
 
 func (h *lines) WithAttrs(attrs []slog.Attr) slog.Handler {

@@ -30,7 +30,6 @@ func run(path string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	hw := newRaspberry()
-	defer hw.close()
 	g, err := newGateway(cfg, hw, log, manner{})
 	if err != nil {
 		return err
@@ -39,5 +38,6 @@ func run(path string) error {
 	return g.run(ctx)
 }
 
-// tell says something to systemd, if that started us. There is nobody to tell that it failed.
-func tell(state string) { daemon.SdNotify(false, state) }
+// tell says one thing to systemd, if that started us: a new line would begin another (sd_notify(3)). There is nobody to tell that
+// it failed.
+func tell(state string) { daemon.SdNotify(false, oneLine(state)) }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -174,4 +175,22 @@ func (d *draft) checkGPIOChip(c *chip, known map[string]*chip) {
 		}
 	}
 	c.parts = c.kind.parts(c)
+}
+
+// perhapsHeader are the devices that the header's own chip can be: the second was a Pi 5's with older kernels.
+var perhapsHeader = []string{"/dev/gpiochip0", "/dev/gpiochip4"}
+
+// checkDevices warns of a chip whose lines may be the header's, whose lines are in use too: one used twice would not be seen.
+func (d *draft) checkDevices() {
+	header := false
+	for p := range d.taken {
+		header = header || p.chip == string(Header)
+	}
+	for _, c := range d.chips {
+		if c.kind == gpiochipType && header && !c.bad["device"] && slices.Contains(perhapsHeader, filepath.Clean(c.device)) {
+			n, path := c.at("device")
+			d.warnf(n, path, "if this is the header's own chip (gpioinfo says %s), a line used twice is not seen: give its points no chip: key instead",
+				join(headerLabels, "or"))
+		}
+	}
 }

@@ -3,12 +3,15 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -95,20 +98,48 @@ func Load(path string) (c *Config, warnings []Problem, err error) {
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
-			return nil, nil, fmt.Errorf("configuration: %w", err)
+			return nil, nil, cannotRead(path, err)
 		}
 		defer f.Close()
 		in, name, dir = f, path, filepath.Dir(path)
 	}
 	data, err := io.ReadAll(io.LimitReader(in, maxSize+1))
 	if err != nil {
-		return nil, nil, fmt.Errorf("configuration %s: %w", name, err)
+		return nil, nil, cannotRead(name, err)
 	}
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, nil, fmt.Errorf("configuration %s: %w", name, err)
 	}
 	return parse(name, data, func(d *draft) { d.checkFiles(dir, path) })
 }
+
+// cannotRead says why there is no configuration, and what helps.
+func cannotRead(path string, err error) error {
+	why := err
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		why = at.Err // its path is the one that is told anyway
+	}
+	msg := fmt.Sprintf("the configuration %s cannot be read: %v", path, why)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		msg = fmt.Sprintf("there is no configuration %s: copy config.example.yaml there and write into it what is wired, or name another file with -c", path)
+	case errors.Is(err, fs.ErrPermission):
+		msg += ": try it with sudo, or give this user the right to read it"
+	case errors.Is(err, syscall.EISDIR):
+		msg += ": name the file in it, such as " + filepath.Join(path, "config.yaml")
+	}
+	return &unread{msg, err}
+}
+
+// unread is the error of a file that cannot be read, in words for people.
+type unread struct {
+	msg string
+	err error
+}
+
+func (u *unread) Error() string { return u.msg }
+func (u *unread) Unwrap() error { return u.err }
 
 // Parse reads a configuration from data; file is what messages call it. The error, if any, is Errors.
 func Parse(file string, data []byte) (c *Config, warnings []Problem, err error) {

@@ -97,6 +97,7 @@ func (d *draft) check() {
 		p.connect(d)
 	}
 	d.checkI2CPins()
+	d.checkDevices()
 	d.checkInterlocks()
 	d.checkRules()
 	d.checkTopics()

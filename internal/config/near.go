@@ -38,11 +38,11 @@ const notYet = "planned, does not work yet: remove it"
 
 // unknownKey says what is wrong with a key that a section does not have.
 func unknownKey(name string, known []string) string {
-	if slices.Contains(planned, name) {
-		return notYet
-	}
 	if k := otherWords[strings.ToLower(name)]; k != "" && slices.Contains(known, k) {
 		return fmt.Sprintf("unknown key, did you mean %q?", k)
+	}
+	if slices.Contains(planned, name) {
+		return notYet
 	}
 	if hint := didYouMean(name, known); hint != "" {
 		return "unknown key" + hint

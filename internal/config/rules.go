@@ -58,6 +58,7 @@ func (d *draft) checkRules() {
 		}
 		if r.For > 0 && r.Do != bridge.VerbOn && r.Do != bridge.VerbPulse {
 			r.errorf(&d.notes, "for", "a time belongs to do: on and do: pulse only")
+			continue
 		}
 		if r.Do == bridge.VerbPulse && r.For == 0 {
 			for _, o := range outputs {
@@ -67,7 +68,7 @@ func (d *draft) checkRules() {
 			}
 		}
 		for _, o := range outputs {
-			if r.Do == bridge.VerbPulse && o.maxOn > 0 && r.For > o.maxOn {
+			if o.maxOn > 0 && r.For > o.maxOn {
 				r.errorf(&d.notes, "for", "%s is longer than max_on of %s, %s", short(r.For), &o.base, short(o.maxOn))
 			}
 		}

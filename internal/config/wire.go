@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"gopkg.in/yaml.v3"
+
 	"gatewayd/bridge"
 	"gatewayd/gpio"
 )
@@ -103,10 +105,25 @@ func channelKeys[T any](at func(T) *bridge.Channel) []key[T] {
 	}, deliveryKeys(func(t T) *byte { return &at(t).QoS }, func(t T) *bool { return &at(t).Retain })...)
 }
 
+// qosLevel is how surely messages arrive.
+var qosLevel = func() value[byte] {
+	v := integer[byte]("MQTT's quality of service", 0, 1)
+	parse := v.parse
+	v.parse = func(n *yaml.Node, complain func(*yaml.Node, string)) (byte, bool) {
+		return parse(n, func(at *yaml.Node, msg string) {
+			if n.Value == "2" {
+				msg = "2 (exactly once) is not supported: a state may arrive twice without harm, so that it would only be slower: write 1 (at least once)"
+			}
+			complain(at, msg)
+		})
+	}
+	return v
+}()
+
 // deliveryKeys are how messages are sent.
 func deliveryKeys[T any](qos func(T) *byte, retain func(T) *bool) []key[T] {
 	return []key[T]{
-		field("qos", "0: at most once, 1: at least once, 2: exactly once", integer[byte]("MQTT's quality of service", 0, 2), qos, 1),
+		field("qos", "0: at most once, 1: at least once", qosLevel, qos, 1),
 		field("retain", "the broker keeps the latest for who comes later", boolean, retain, true),
 	}
 }
