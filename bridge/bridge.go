@@ -42,11 +42,13 @@ type Bridge struct {
 	samples chan sensors.Sample
 	links   chan Link
 	beat    atomic.Int64
-	notes   limiter
+	notes   limiter // of what happens here
+	answers limiter // of what others cause
 
 	// Of Run's goroutine.
 	timer   *time.Timer
 	armed   time.Time  // when it fires
+	next    time.Time  // when step wants a tick
 	base    time.Time  // see now
 	current gpio.Event // the event in step, so that none is allocated
 }
@@ -64,7 +66,8 @@ func New(cfg *Config, parts Parts) (*Bridge, error) {
 		events:  make(chan gpio.Event, factsMost),
 		samples: make(chan sensors.Sample, factsMost),
 		links:   make(chan Link, 1),
-		notes:   limiter{burst: 20, every: 3 * time.Second},
+		notes:   limiter{burst: 50, every: time.Second},
+		answers: limiter{burst: 20, every: 3 * time.Second},
 	}, nil
 }
 
@@ -152,10 +155,7 @@ func (b *Bridge) now() time.Time { return b.base.Add(time.Since(b.base)) }
 // arm sets the timer to the next tick, or to the next sign of life. A timer that fires too soon costs less than one that is set
 // again with every event.
 func (b *Bridge) arm(now time.Time) {
-	due := now.Add(beatEvery)
-	if t := b.state.timers; len(t) > 0 && t[0].due.Before(due) {
-		due = t[0].due
-	}
+	due := earliest(now.Add(beatEvery), b.next)
 	if b.armed.IsZero() || due.Before(b.armed) {
 		b.armed = due
 		b.timer.Reset(max(0, due.Sub(now)))
@@ -181,8 +181,11 @@ func (b *Bridge) more(now time.Time) {
 
 func (b *Bridge) commands(now time.Time) {
 	commands, refused := b.queue.take()
-	for _, m := range commands {
+	for i, m := range commands {
 		b.step(m, now)
+		if i%16 == 15 { // a flood of commands must not hold up the buttons
+			b.more(now)
+		}
 	}
 	for _, r := range refused {
 		b.step(r, now)
@@ -198,7 +201,8 @@ func (b *Bridge) vitals() Vitals {
 
 // step carries out what state.step answers: writes go first.
 func (b *Bridge) step(in any, now time.Time) {
-	do, send, _ := b.state.step(in, now)
+	do, send, next := b.state.step(in, now)
+	b.next = next
 	for _, w := range do {
 		b.parts.Set(w.Point, w.Value != 0)
 	}
@@ -208,9 +212,13 @@ func (b *Bridge) step(in any, now time.Time) {
 	for _, m := range send {
 		b.parts.Publish(m)
 	}
-	for _, text := range b.state.notes {
-		if skipped, ok := b.notes.allow(now); ok {
-			b.parts.Log.Warn(text + left(skipped))
+	for _, n := range b.state.notes {
+		limit := &b.notes
+		if n.outside {
+			limit = &b.answers
+		}
+		if skipped, ok := limit.allow(now); ok {
+			b.parts.Log.Warn(n.text + left(skipped))
 		}
 	}
 }

@@ -19,7 +19,7 @@ type Vitals struct {
 	BusErrors  uint64 // I2C transfers that failed
 	Memory     uint64 // resident, in bytes
 	Goroutines int
-	Stuck      []string // parts that have not answered for too long
+	Troubles   []string // what else is wrong, for people
 }
 
 // health is what the state counts for gateway/health.
@@ -119,8 +119,8 @@ func (s *state) ailments(v *Vitals) []string {
 	for name, p := range s.sensors {
 		line("sensor", name, "", p.err)
 	}
-	for _, part := range v.Stuck {
-		reasons["stuck: "+part] = true
+	for _, text := range v.Troubles {
+		reasons[text] = true
 	}
 	const most = 20
 	list := slices.Sorted(maps.Keys(reasons))

@@ -51,15 +51,29 @@ type output struct {
 	source  string    // who wished
 
 	length time.Duration // how long it is to stay on, counted from the confirmation to come
-	offAt  time.Time     // when it is switched off by itself; zero: never
-	offBy  string        // and what for
-	timed  bool          // by its pulse or the command's "for", not by max_on alone
+	off    ending        // of the latest wish for ON
+	before ending        // of the ON that was confirmed before that wish: it holds again if the wish is withdrawn
+	maybe  bool          // it was wished on, and no OFF has been confirmed since
 
 	waiting *Command  // an ON that waits for another output of the group to be off for long enough
 	waitEnd time.Time // and until when at most
 
 	due   time.Time // the next tick
 	timer int       // place among the timers, -1: none
+}
+
+// ending is how an ON ends by itself.
+type ending struct {
+	at    time.Time // zero: never
+	by    string    // what ends it
+	timed bool      // its pulse or the command's "for" does, not max_on alone
+}
+
+// sooner sets when an ON ends, if it does not end sooner already.
+func (e *ending) sooner(at time.Time, by string) {
+	if e.at.IsZero() || at.Before(e.at) {
+		e.at, e.by = at, by
+	}
 }
 
 func newOutput(cfg *Output, t *Topics) *output {
@@ -88,14 +102,14 @@ func (o *output) command(s *state, c Command) error {
 	}
 	o.turnOff(s, c.Source)
 	if o.err != nil {
-		s.complain(s.topics.Error(o.cfg.Name), fmt.Sprintf("%s: OFF is kept until it succeeds: %v", o.cfg.Name, o.err))
+		s.complain(s.topics.Error(o.cfg.Name), fmt.Sprintf("%s: OFF by %s is kept until it succeeds: %v", o.cfg.Name, c.Source, o.err))
 	}
 	return nil
 }
 
 // turnOff is never refused: an OFF is kept until it succeeds.
 func (o *output) turnOff(s *state, source string) {
-	o.waiting, o.length, o.offAt, o.timed = nil, 0, time.Time{}, false
+	o.waiting, o.length, o.off = nil, 0, ending{}
 	o.drive(s, false, source)
 }
 
@@ -124,9 +138,12 @@ func (o *output) turnOn(s *state, c Command) error {
 		o.schedule(s)
 		return nil
 	}
-	o.length, o.offAt, o.timed = length, time.Time{}, length > 0
+	if !o.pending || !o.wished {
+		o.before = o.off
+	}
+	o.length, o.off = length, ending{timed: length > 0}
 	if o.cfg.MaxOn > 0 {
-		o.offAt, o.offBy = s.now.Add(o.cfg.MaxOn), "max_on"
+		o.off.sooner(s.now.Add(o.cfg.MaxOn), "max_on")
 	}
 	o.drive(s, true, c.Source)
 	o.limit = s.now.Add(confirmWithin)
@@ -139,7 +156,7 @@ func (o *output) drive(s *state, on bool, source string) {
 	o.wished, o.pending, o.limit, o.source = on, true, time.Time{}, source
 	w := Write{Point: o.cfg.Name}
 	if on {
-		w.Value = 1
+		w.Value, o.maybe = 1, true
 	}
 	s.do = append(s.do, w)
 	o.schedule(s)
@@ -163,8 +180,9 @@ func (o *output) event(s *state, e *gpio.Event) {
 		s.available(o.cfg.Name, true)
 	}
 	o.setFault(s, e.Fault)
-	if !e.Active && (o.on || returned) {
+	if !e.Active && (o.on || returned || o.maybe) {
 		o.since = s.now
+		o.maybe = o.wished
 	}
 	o.seen, o.on = true, e.Active
 	o.publish(s)
@@ -182,7 +200,7 @@ func (o *output) event(s *state, e *gpio.Event) {
 func (o *output) confirmed(s *state) {
 	o.pending, o.limit = false, time.Time{}
 	if o.on && o.length > 0 {
-		o.end(s.now.Add(o.length), "its time is over")
+		o.off.sooner(s.now.Add(o.length), "its time is over")
 	}
 	o.length = 0
 }
@@ -191,21 +209,14 @@ func (o *output) confirmed(s *state) {
 func (o *output) found(s *state) {
 	o.wished = o.on
 	switch {
-	case !o.on || !o.offAt.IsZero():
+	case !o.on || !o.off.at.IsZero():
 	case o.cfg.Pulse > 0:
 		o.turnOff(s, "found on, and it only pulses")
 	case o.cfg.MaxOn > 0:
-		o.offAt, o.offBy = s.now.Add(o.cfg.MaxOn), "max_on"
+		o.off.sooner(s.now.Add(o.cfg.MaxOn), "max_on")
 	}
 	if o.wished {
 		o.group.found(s)
-	}
-}
-
-// end sets when an ON ends, if it does not end earlier already.
-func (o *output) end(at time.Time, by string) {
-	if o.offAt.IsZero() || at.Before(o.offAt) {
-		o.offAt, o.offBy = at, by
 	}
 }
 
@@ -218,8 +229,12 @@ func (o *output) withdraw(s *state) {
 		o.turnOff(s, "withdrawn")
 	} else {
 		if o.length > 0 {
-			o.end(s.now.Add(o.length), "its time is over")
+			o.off.sooner(s.now.Add(o.length), "its time is over")
 			o.length = 0
+		}
+		if !o.before.at.IsZero() {
+			o.off.sooner(o.before.at, o.before.by)
+			o.off.timed = o.off.timed || o.before.timed
 		}
 		o.drive(s, true, "withdrawn")
 	}
@@ -245,11 +260,12 @@ func (o *output) tick(s *state) {
 	if reached(o.limit, s.now) {
 		o.withdraw(s)
 	}
-	if reached(o.offAt, s.now) {
-		o.turnOff(s, o.offBy)
+	if reached(o.off.at, s.now) {
+		o.turnOff(s, o.off.by)
 	}
 	if c := o.waiting; c != nil {
 		end := o.waitEnd
+		o.waiting = nil
 		err := o.turnOn(s, *c)
 		if o.waiting != nil { // still not free
 			if o.waitEnd = end; reached(end, s.now) {
@@ -268,7 +284,7 @@ func reached(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }
 
 // schedule asks for the next tick.
 func (o *output) schedule(s *state) {
-	due := earliest(o.limit, o.offAt)
+	due := earliest(o.limit, o.off.at)
 	if o.waiting != nil {
 		due = earliest(due, o.group.free(o, s.now))
 		due = earliest(due, o.waitEnd)
@@ -286,16 +302,23 @@ func earliest(a, b time.Time) time.Time {
 
 // exit does what the configuration wants at the end.
 func (o *output) exit(s *state) {
-	timed := o.waiting != nil || o.timed && o.wished
+	timed := o.waiting != nil || o.off.timed && o.wished
 	o.waiting = nil
+	exit := Command{Verb: VerbOn, Source: "on_exit"}
 	switch {
 	case o.cfg.OnExit == ExitOn:
-		if err := o.turnOn(s, Command{Verb: VerbOn, Source: "on_exit"}); err != nil {
-			s.refuse(o.cfg.Name, Command{Source: "on_exit"}, err)
+		err := o.turnOn(s, exit)
+		if o.waiting != nil { // there is no time to wait any more
+			o.waiting = nil
+			err = fmt.Errorf("interlock %q: the other output is not off yet", o.group.cfg.Name)
 		}
-		o.waiting = nil
+		if err != nil {
+			s.refuse(o.cfg.Name, exit, err)
+		}
 	case o.cfg.OnExit == ExitOff || timed:
-		o.turnOff(s, "on_exit")
+		if err := o.command(s, Command{Verb: VerbOff, Source: "on_exit"}); err != nil {
+			s.refuse(o.cfg.Name, exit, err)
+		}
 	}
 }
 

@@ -40,7 +40,6 @@ func (q *queue) put(m Inbound) {
 	name := q.topics.Target(m.Topic)
 	switch {
 	case len(q.waiting) < queueMost:
-		delete(q.offs, name) // a later command counts
 		q.waiting = append(q.waiting, m)
 	case q.off(name, &m):
 		q.offs[name] = m

@@ -76,7 +76,7 @@ type state struct {
 	// what the current step gives, reused by the next
 	do    []Write
 	send  []Message
-	notes []string // for the log
+	notes []note // for the log
 }
 
 // newState makes the state of a checked configuration. Rules and interlocks that name unknown points are a mistake of the caller's.
@@ -216,6 +216,10 @@ func (s *state) receive(m *Inbound) {
 	}
 	c := Command{Point: name, Source: "command", Retained: m.Retained}
 	if o := s.outputs[name]; o != nil {
+		if own := s.topics.Command(name); own != m.Topic {
+			s.refuse(name, c, fmt.Errorf("its commands come on %q", own))
+			return
+		}
 		var err error
 		if c.Verb, c.For, err = o.words.command(m.Payload); err != nil {
 			s.refuse(name, c, err)
@@ -238,7 +242,7 @@ func (s *state) wish(c Command) {
 // refuse tells why a command changed nothing.
 func (s *state) refuse(name string, c Command, reason error) {
 	s.health.refused++
-	s.complain(s.topics.Error(name), fmt.Sprintf("%s: %s refused: %v", name, c.Source, reason))
+	s.answer(s.topics.Error(name), fmt.Sprintf("%s: %s refused: %v", name, c.Source, reason))
 	if o := s.outputs[name]; o != nil && o.seen {
 		o.publish(s) // a controller that has shown the wish already goes back to what is so
 	}
@@ -251,7 +255,7 @@ func (s *state) unknown(topic, name string) {
 	if meant := near.Of(name, maps.Keys(s.outputs)); meant != "" {
 		text += fmt.Sprintf(", did you mean %q?", meant)
 	}
-	s.complain(s.topics.Gateway("error"), text)
+	s.answer(s.topics.Gateway("error"), text)
 }
 
 // overflow tells of commands that found the queue full.
@@ -264,12 +268,24 @@ func (s *state) overflow(in overflow) {
 		topic = s.topics.Error(name)
 		text = name + ": " + text
 	}
-	s.complain(topic, text)
+	s.answer(topic, text)
 }
 
-// complain publishes a reason, and has it logged.
-func (s *state) complain(topic, text string) {
-	s.notes = append(s.notes, text)
+// note is a line for the log.
+type note struct {
+	text    string
+	outside bool // somebody out there causes it, and may cause many
+}
+
+// complain publishes what went wrong, and has it logged.
+func (s *state) complain(topic, text string) { s.explain(topic, note{text: text}) }
+
+// answer publishes why a command was refused, and has it logged.
+func (s *state) answer(topic, text string) { s.explain(topic, note{text: text, outside: true}) }
+
+func (s *state) explain(topic string, n note) {
+	s.notes = append(s.notes, n)
+	text := n.text
 	s.send = append(s.send, Message{Topic: topic, Payload: []byte(text), QoS: 1})
 }
 

@@ -17,8 +17,11 @@ import (
 	"gatewayd/sensors"
 )
 
-// stopWithin is how long the parts have to end: the bridge's outputs, the session's farewell and the chips share it.
-const stopWithin = 5 * time.Second
+// How long the parts have to end. With the bridge's outputs, which take 1.5 s at most, that makes 5 s.
+const (
+	farewellWithin = 3 * time.Second
+	hardwareWithin = 500 * time.Millisecond
+)
 
 // gateway is all parts of a running program, joined.
 type gateway struct {
@@ -80,18 +83,17 @@ func newGateway(cfg *config.Config, hw hardware, log *slog.Logger, m manner) (*g
 // addBanks makes a bank for each chip, the header first, as it gives the others their interrupts.
 func (g *gateway) addBanks(cfg *config.Config) {
 	chips := cfg.Chips
-	header := gpio.BankConfig{Chip: string(config.Header), LineName: gpio.HeaderLineName}
+	header := config.Chip{Name: string(config.Header), Type: config.Header}
+	var interrupts []gpio.LineConfig
 	for i := range chips {
-		if line := chips[i].Interrupt; line != nil && !slices.Contains(header.Interrupts, *line) {
-			header.Interrupts = append(header.Interrupts, *line)
+		if line := chips[i].Interrupt; line != nil && !slices.Contains(interrupts, *line) {
+			interrupts = append(interrupts, *line)
 		}
 		if chips[i].Type == config.Header {
 			header.Lines = chips[i].Lines
 		}
 	}
-	headerChip := config.Chip{Name: header.Chip, Type: config.Header}
-	header.Open = open(&headerChip, g.hw, nil, g.log)
-	first := g.addBank(header)
+	first := g.addBank(&header, interrupts, nil)
 	for i := range chips {
 		c := &chips[i]
 		if c.Type == config.Header {
@@ -101,23 +103,21 @@ func (g *gateway) addBanks(cfg *config.Config) {
 		if c.Interrupt != nil {
 			interrupt = first.Interrupt(c.Interrupt.Name)
 		}
-		log := g.log.With("chip", c.Name)
-		bank := gpio.BankConfig{Chip: c.Name, Lines: c.Lines, Open: open(c, g.hw, interrupt, log)}
-		if c.Type == config.MCP23017 {
-			bank.LineName = gpio.MCP23017LineName
-		}
-		g.addBank(bank)
+		g.addBank(c, nil, interrupt)
 	}
 }
 
-func (g *gateway) addBank(cfg gpio.BankConfig) *gpio.Bank {
-	if len(cfg.Lines)+len(cfg.Interrupts) == 0 {
+// addBank makes the bank of a chip, or none if nothing uses it. Its interrupts serve other chips; interrupt serves it.
+func (g *gateway) addBank(c *config.Chip, interrupts []gpio.LineConfig, interrupt gpio.Interrupt) *gpio.Bank {
+	if len(c.Lines)+len(interrupts) == 0 {
 		return nil
 	}
-	cfg.Log = g.log
-	b := gpio.NewBank(cfg, g.bridge.Events())
+	b := gpio.NewBank(gpio.BankConfig{
+		Chip: c.Name, Lines: c.Lines, Interrupts: interrupts, LineName: c.LineName, Log: g.log,
+		Open: open(c, g.hw, interrupt, g.log.With("chip", c.Name)),
+	}, g.bridge.Events())
 	g.banks = append(g.banks, b)
-	for _, l := range cfg.Lines {
+	for _, l := range c.Lines {
 		g.lines[l.Name] = b
 	}
 	return b
@@ -149,12 +149,8 @@ func (g *gateway) run(ctx context.Context) error {
 	err := g.bridge.Run(ctx)
 	tell(daemon.SdNotifyStopping)
 	g.log.Info("stopping")
-	limit := time.After(stopWithin)
-	for _, c := range []*crew{session, hardware} {
-		if !c.end(limit) {
-			g.log.Error("a part does not end and is left behind", "part", c.name)
-		}
-	}
+	session.end(farewellWithin)
+	hardware.end(hardwareWithin)
 	return err
 }
 
@@ -185,8 +181,8 @@ func (c *crew) add(run func(context.Context) error) {
 	})
 }
 
-// end stops the parts, and tells whether they have ended before the limit.
-func (c *crew) end(limit <-chan time.Time) bool {
+// end stops the parts and waits until they have ended, or not in time: then they are left behind.
+func (c *crew) end(within time.Duration) {
 	c.cancel()
 	done := make(chan struct{})
 	go func() {
@@ -195,9 +191,8 @@ func (c *crew) end(limit <-chan time.Time) bool {
 	}()
 	select {
 	case <-done:
-		return true
-	case <-limit:
-		return false
+	case <-time.After(within):
+		c.log.Error("a part does not end and is left behind", "part", c.name)
 	}
 }
 

@@ -58,14 +58,6 @@ func (b *raspberry) busErrors() (n uint64) {
 	return n
 }
 
-func (b *raspberry) close() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, bus := range b.buses {
-		bus.Close()
-	}
-}
-
 // open gives the function that opens a configured chip.
 func open(c *config.Chip, hw hardware, interrupt gpio.Interrupt, log *slog.Logger) func() (gpio.Chip, error) {
 	switch c.Type {

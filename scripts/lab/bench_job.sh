@@ -29,6 +29,7 @@ measure() { # NAME PID ARGUMENT...
 	wait "$pid"
 }
 lines="-pull $SIM/sim_gpio17/pull -value $SIM/sim_gpio22/value -idle 1s"
+local="-local -idle 0 -burst 0 -pull $SIM/sim_gpio18/pull -value $SIM/sim_gpio23/value"
 gatewayd() { # NAME QOS ARGUMENT...
 	"$BIN/gatewayd" run -c "$2.yaml" 2>>gatewayd.log &
 	pid=$!
@@ -66,7 +67,15 @@ while [ $i -lt "$PAIRS" ]; do
 			[ $nodelay = true ] || gatewayd qos0 0 $topics $lines
 			floor floor$suffix
 		fi
-		[ $nodelay = true ] || gatewayd local 0 -local -idle 0 -burst 0 -pull "$SIM/sim_gpio18/pull" -value "$SIM/sim_gpio23/value"
+		if [ $nodelay = false ]; then
+			"$BIN/floor" -button 18 -relay 23 &
+			pid=$!
+			sleep 0.7
+			# shellcheck disable=SC2086
+			measure floor_local $pid $local
+			# shellcheck disable=SC2086
+			gatewayd local 1 $local
+		fi
 		kill $broker
 		wait $broker
 	done

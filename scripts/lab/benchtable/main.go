@@ -65,7 +65,9 @@ func main() {
 	row("command to pin", "0", "qos0", "floor", command, command)
 	row("command to pin", "1", "qos1", "floor", command, command)
 	row("command to pin, broker with set_tcp_nodelay", "1", "qos1_nodelay", "floor_nodelay", command, command)
-	row("button to relay by a local rule (ratio: of its own edge to message)", "-", "local", "qos0", local, edge)
+	row("button to relay: the shortest program for that", "-", "floor_local", "floor_local", local, local)
+	row("button to relay, by a rule", "-", "local", "floor_local", local, local)
+	row("the same, of gatewayd's own edge to message", "1", "local", "qos1", local, edge)
 
 	fmt.Println("\n| a burst of 2000 edges | QoS | messages | in order | drained in | CPU per message | of the shortest program's |")
 	fmt.Println("| --- | --- | --- | --- | --- | --- | --- |")
