@@ -14,9 +14,10 @@ import (
 // makes one code for all sections.)
 type key[T any] struct {
 	name   string
-	doc    string // one line for people
-	want   string // what values look like
-	must   bool   // there is no default
+	doc    string   // one line for people
+	want   string   // what values look like
+	must   bool     // there is no default
+	inner  []string // of a group: its keys
 	preset func(t T)
 	read   func(r *notes, n *yaml.Node, path string, t T) (ok bool) // notes what is wrong; t keeps its preset then
 	node   func(t T) *yaml.Node                                     // the value to print; nil: leave the key out
@@ -52,7 +53,7 @@ func (k key[T]) required() key[T] {
 // group describes a key whose value is a section of its own.
 func group[T, S any](name, doc string, keys []key[S], at func(T) S) key[T] {
 	return key[T]{
-		name: name, doc: doc, want: "a group of keys",
+		name: name, doc: doc, want: "a group of keys", inner: names(keys),
 		preset: func(t T) { presets(keys, at(t)) },
 		read: func(r *notes, n *yaml.Node, path string, t T) bool {
 			return readSection(r, n, path, keys, nil, at(t))
@@ -72,7 +73,8 @@ func list[T, S any](name, doc string, made func() S, keysOf func(*yaml.Node, S) 
 				return isNull(n)
 			}
 			if n.Kind != yaml.SequenceNode {
-				r.errorf(n, path, "a list is wanted, each item with a dash: %s", doc)
+				first, _ := keysOf(nil, made())
+				r.errorf(n, path, "a list is wanted (%s): begin each item with a dash, as in - %s: ...", doc, first[0].name)
 				return false
 			}
 			good := true
@@ -116,10 +118,11 @@ func presets[T any](keys []key[T], t T) {
 
 // place is where a section stands in the file. Every section's T embeds it, so that checks can point at a key.
 type place struct {
-	path  string
-	node  *yaml.Node
-	given map[string]*yaml.Node // the values of the keys that are there
-	bad   map[string]bool       // keys whose value was refused, or that are missing though they are required
+	path    string
+	node    *yaml.Node
+	given   map[string]*yaml.Node // the values of the keys that are there
+	bad     map[string]bool       // keys whose value was refused, or that are missing though they are required
+	unknown bool                  // there are keys that the section does not have
 }
 
 func (p *place) where() *place { return p }
@@ -181,10 +184,11 @@ func readSection[T any](r *notes, n *yaml.Node, path string, keys, elsewhere []k
 			good = false
 		case at < 0:
 			if !r.full() {
-				r.errorf(k, kpath, "%s", unknownKey(k.Value, names(keys)))
+				r.errorf(k, kpath, "%s", misplaced(k.Value, keys))
 			} else {
 				r.more++
 			}
+			p.unknown = true
 			good = false
 		case p.given[k.Value] != nil:
 			r.errorf(k, kpath, "given twice, first in line %d", p.given[k.Value].Line)
@@ -207,6 +211,16 @@ func readSection[T any](r *notes, n *yaml.Node, path string, keys, elsewhere []k
 		}
 	}
 	return good
+}
+
+// misplaced says what is wrong with a key that a section does not have, but perhaps one of its groups.
+func misplaced[T any](name string, keys []key[T]) string {
+	for _, k := range keys {
+		if slices.Contains(k.inner, name) {
+			return fmt.Sprintf("unknown key here: it belongs to %s, so write it below %[1]s: and indent it with two blanks", k.name)
+		}
+	}
+	return unknownKey(name, names(keys))
 }
 
 // printSection gives the section as YAML, complete.

@@ -104,7 +104,7 @@ func syntaxError(file string, data []byte, err error) Problem {
 	lines := bytes.SplitAfter(data, []byte("\n"))
 	low, high := 1, len(lines) // the faulty line, from 1, is one of these
 	if len(data) > searchable {
-		p := Problem{File: file, Msg: plainWords(said, "")}
+		p := Problem{File: file, Msg: plainWords(said, "", "")}
 		if m := yamlPlace.FindStringSubmatch(err.Error()); m != nil && m[1] != "" {
 			p.Msg += " (near " + strings.TrimSuffix(m[1], ": ") + ")"
 		}
@@ -121,27 +121,58 @@ func syntaxError(file string, data []byte, err error) Problem {
 	}
 	line := string(lines[low-1])
 	indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
-	p := Problem{File: file, Line: low, Col: len(indent) + 1, Msg: plainWords(said, strings.TrimSpace(line))}
+	before := ""
+	for i := low - 2; i >= 0 && before == ""; i-- {
+		if s := strings.TrimSpace(string(lines[i])); !strings.HasPrefix(s, "#") {
+			before = s
+		}
+	}
+	p := Problem{File: file, Line: low, Col: len(indent) + 1, Msg: plainWords(said, strings.TrimSpace(line), before)}
 	if i := strings.IndexByte(indent, '\t'); i >= 0 {
 		p.Col, p.Msg = i+1, "a tab in the indentation: YAML wants spaces"
+	} else if strings.HasPrefix(line[len(indent):], "\u00a0") {
+		p.Msg = "a no-break space in the indentation, as web pages have them: YAML wants ordinary ones"
 	}
 	return p
 }
 
-// plainWords translates what people see most; the rest is told as it is.
-func plainWords(said, line string) string {
+// noBlank is a key and its value that YAML takes for one word.
+var noBlank = regexp.MustCompile(`^(- *)?[A-Za-z_]+:[^ ]`)
+
+// apostrophe is a text in single quotes that goes on behind the second of them.
+var apostrophe = regexp.MustCompile(`(^|: +|- +)'[^']*'[^\s,\]}#']`)
+
+// noBreak is a no-break space in the place of a blank that YAML needs.
+var noBreak = regexp.MustCompile(`[:-] *\x{a0}`)
+
+// plainWords translates what people see most; the rest is told as it is. before is the line above, if there is one.
+func plainWords(said, line, before string) string {
 	has := func(s string) bool { return strings.Contains(said, s) }
 	switch {
+	case noBreak.MatchString(line), noBreak.MatchString(before):
+		return "a no-break space, as web pages have them, is here or in the line above: replace it by an ordinary blank"
 	case has("cannot start any token"):
 		for _, c := range []string{"\t", "@", "`", "%"} {
 			if strings.Contains(line, c) {
 				return fmt.Sprintf("a value cannot begin with %q: put it into quotes", c)
 			}
 		}
+	case has("did not find expected key") && apostrophe.MatchString(line):
+		return `a ' in a text within '...' ends it: write the text within "..."`
 	case has("did not find expected key"), has("did not find expected '-' indicator"):
 		return "does not fit the lines above: is it indented as they are? Keys of one block, and the dashes of one list, stand below each other"
+	case has("mapping values are not allowed") && before != "" && !strings.Contains(before, ":"):
+		return `the line above has no ":", "key: value" is wanted`
+	case has("mapping values are not allowed") && noBlank.MatchString(before):
+		return `in the line above a blank is missing after the ":"`
+	case has("mapping values are not allowed") && strings.HasPrefix(before, "-") && len(before) > 1 && !strings.ContainsAny(before[1:2], " -"):
+		return "in the line above a blank is missing after the dash"
+	case has("mapping values are not allowed") && strings.Count(line, ": ") > 1:
+		return `only one "key: value" stands in a line: put the next one on a line of its own; a text with ": " in it needs quotes`
 	case has("mapping values are not allowed"):
 		return `a ":" that is not expected here: is the line indented like its neighbours? A text with ": " in it needs quotes`
+	case has("could not find expected ':'") && noBlank.MatchString(line):
+		return `a blank is missing after the ":"`
 	case has("could not find expected ':'"):
 		return `"key: value" is wanted, the ":" is missing`
 	case has("block sequence entries are not allowed"):

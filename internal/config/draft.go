@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 
@@ -101,7 +102,7 @@ func (d *draft) check() {
 	d.checkInterlocks()
 	d.checkRules()
 	d.checkTopics()
-	if len(d.points) == 0 && d.root.node.Kind == yaml.MappingNode && !slices.ContainsFunc(names(pointLists), func(s string) bool { return d.root.bad[s] }) {
+	if len(d.points) == 0 && d.root.node.Kind == yaml.MappingNode && !d.root.unknown && !slices.ContainsFunc(names(pointLists), func(s string) bool { return d.root.bad[s] }) {
 		d.errorf(d.root.node, "", "%s", nothingToDo)
 	}
 	if len(d.problems) == d.warned {
@@ -153,7 +154,11 @@ func find[P point](d *draft, at *yaml.Node, path, name string) (found P, other p
 	for _, p := range all[P](d) {
 		known = append(known, p.self().name)
 	}
-	d.errorf(at, path, "nothing is called %s%s", quote(name), didYouMean(name, known))
+	hint := didYouMean(name, known)
+	if names := strings.FieldsFunc(name, func(c rune) bool { return c == ' ' || c == ',' }); len(names) > 1 {
+		hint = fmt.Sprintf("; several names are a list: [%s]", strings.Join(names, ", "))
+	}
+	d.errorf(at, path, "nothing is called %s%s", quote(name), hint)
 	return found, nil
 }
 

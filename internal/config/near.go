@@ -41,6 +41,9 @@ func unknownKey(name string, known []string) string {
 	if k := otherWords[strings.ToLower(name)]; k != "" && slices.Contains(known, k) {
 		return fmt.Sprintf("unknown key, did you mean %q?", k)
 	}
+	if name == "port" && slices.Contains(known, "broker") {
+		return "unknown key: the port is a part of broker: tcp://homeassistant.local:1883"
+	}
 	if slices.Contains(planned, name) {
 		return notYet
 	}

@@ -32,6 +32,9 @@ func scalar[V any](want string, parse func(string) (V, error), node func(V) *yam
 		case isNull(n):
 			complain(n, fmt.Sprintf("has no value: remove the key, or give it one (%s)", want))
 			return v, false
+		case n.Style == 0 && typographic(n.Value):
+			complain(n, fmt.Sprintf("%s has typographic quotes around it, which YAML takes for a part of the text: write \" or ', or no quotes", quote(n.Value)))
+			return v, false
 		}
 		v, err := parse(n.Value)
 		if err != nil {
@@ -39,6 +42,14 @@ func scalar[V any](want string, parse func(string) (V, error), node func(V) *yam
 		}
 		return v, err == nil
 	}}
+}
+
+// typographic tells whether a text begins and ends with quotes that a word processor, or a web page, has made of plain ones.
+func typographic(s string) bool {
+	const quotes = "“”„‟‘’‚‛«»‹›"
+	first, _ := utf8.DecodeRuneInString(s)
+	last, _ := utf8.DecodeLastRuneInString(s)
+	return strings.ContainsRune(quotes, first) && strings.ContainsRune(quotes, last)
 }
 
 // several is one value, or a list of them.
