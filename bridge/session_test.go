@@ -539,7 +539,7 @@ func TestSessionRefusals(t *testing.T) {
 	for _, test := range []struct {
 		name, broker, want string
 	}{
-		{"scheme", "http://x", `unknown scheme "http"`},
+		{"scheme", "http://x", `the scheme "http" is not`},
 		{"nothing listens", "tcp://" + none, "nothing listens on " + none},
 		{"code 1", "tcp://" + answering(t, "\x20\x02\x00\x01", true), "MQTT 3.1.1"},
 		{"code 2", "tcp://" + answering(t, "\x20\x02\x00\x02", true), `client identifier "gatewayd-test"`},
