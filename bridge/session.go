@@ -128,8 +128,10 @@ func (s *Session) Run(ctx context.Context) error {
 			err = s.serve(ctx, p, start)
 			s.tries.lost(up, time.Now())
 			if err != nil && !p.byUs() && s.rival.lost(up, time.Now()) {
-				err = &refusal{fmt.Sprintf("the broker closes each connection soon: another client with the identifier %q seems to be connected", s.cfg.ClientID),
-					"give each gateway a device name, or client_id, of its own; if there is only one, the broker's log says why it closes", err}
+				err = &refusal{
+					fmt.Sprintf("the broker closes each connection soon: another client with the identifier %q seems to be connected", s.cfg.ClientID),
+					"give each gateway a device name, or client_id, of its own; if there is only one, the broker's log says why it closes", err,
+				}
 			}
 		} else {
 			s.rival = rivalry{} // with a rival the broker always answers: this one was away
