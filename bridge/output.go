@@ -123,7 +123,7 @@ func (o *output) turnOn(s *state, c Command) error {
 	case c.Verb == VerbPulse && length == 0:
 		return errors.New("a pulse without a length: give the output a pulse, or the command a for")
 	case o.cfg.MaxOn > 0 && length > o.cfg.MaxOn:
-		return fmt.Errorf("%s is longer than its max_on of %s", hours(length), hours(o.cfg.MaxOn))
+		return fmt.Errorf("%s is longer than its max_on of %s", Hours(length), Hours(o.cfg.MaxOn))
 	case o.err != nil:
 		return fmt.Errorf("not available: %w", o.err)
 	}

@@ -130,7 +130,7 @@ func duration(raw json.RawMessage) (d time.Duration, err error) {
 		err = errors.New("neither text nor a number")
 	}
 	if err != nil || d < time.Millisecond || d > maxFor {
-		return 0, fmt.Errorf(`"for" %s: wanted a duration from 1ms to %s such as "30s", or seconds`, quoted(raw), hours(maxFor))
+		return 0, fmt.Errorf(`"for" %s: wanted a duration from 1ms to %s such as "30s", or seconds`, quoted(raw), Hours(maxFor))
 	}
 	return d, nil
 }
@@ -151,8 +151,8 @@ func cut(s string) string {
 	return s[:n] + "…"
 }
 
-// hours writes a duration as people do: 2h, not 2h0m0s.
-func hours(d time.Duration) string {
+// Hours writes a duration as people do: 2h, not 2h0m0s.
+func Hours(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")

@@ -72,8 +72,8 @@ func TestHours(t *testing.T) {
 		2 * time.Hour: "2h", 90 * time.Second: "1m30s", time.Minute: "1m", 10 * time.Minute: "10m",
 		time.Second: "1s", 500 * time.Millisecond: "500ms", 61 * time.Minute: "1h1m",
 	} {
-		if got := hours(d); got != want {
-			t.Errorf("hours(%v) = %q, want %q", d, got, want)
+		if got := Hours(d); got != want {
+			t.Errorf("Hours(%v) = %q, want %q", d, got, want)
 		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"gatewayd/bridge"
 )
 
 var digits = regexp.MustCompile(`^-?[0-9]+$`)
@@ -78,7 +80,7 @@ func durationOr0(least, most time.Duration) value[time.Duration] {
 }
 
 func durationOr(zero bool, least, most time.Duration) value[time.Duration] {
-	want := fmt.Sprintf("a duration from %s to %s", short(least), short(most))
+	want := fmt.Sprintf("a duration from %s to %s", bridge.Hours(least), bridge.Hours(most))
 	if zero && least > 0 {
 		want += ", or 0"
 	}
@@ -99,19 +101,7 @@ func durationOr(zero bool, least, most time.Duration) value[time.Duration] {
 			return 0, fmt.Errorf("%s is out of range: wanted %s", quote(s), want)
 		}
 		return d, nil
-	}, func(d time.Duration) *yaml.Node { return plain(short(d)) })
+	}, func(d time.Duration) *yaml.Node { return plain(bridge.Hours(d)) })
 }
 
 var dayOrWeek = regexp.MustCompile(`^[0-9.]+ *(d|w|day|days|week|weeks)$`)
-
-// short writes a duration without the zeros that Go adds: 2h, not 2h0m0s.
-func short(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
-}

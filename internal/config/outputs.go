@@ -55,7 +55,7 @@ func (o *output) connect(d *draft) {
 	}
 	switch {
 	case o.maxOn > 0 && o.pulse > o.maxOn:
-		o.errorf(r, "pulse", "the pulse of %s is longer than max_on, %s", short(o.pulse), short(o.maxOn))
+		o.errorf(r, "pulse", "the pulse of %s is longer than max_on, %s", bridge.Hours(o.pulse), bridge.Hours(o.maxOn))
 	case o.pulse > 0 && o.Initial == gpio.On:
 		o.errorf(r, "initial", "an output with a pulse cannot be on from the start: remove initial or pulse")
 	}

@@ -69,7 +69,7 @@ func (d *draft) checkRules() {
 		}
 		for _, o := range outputs {
 			if o.maxOn > 0 && r.For > o.maxOn {
-				r.errorf(&d.notes, "for", "%s is longer than max_on of %s, %s", short(r.For), &o.base, short(o.maxOn))
+				r.errorf(&d.notes, "for", "%s is longer than max_on of %s, %s", bridge.Hours(r.For), &o.base, bridge.Hours(o.maxOn))
 			}
 		}
 		if known {
