@@ -72,6 +72,7 @@ type bankLine struct {
 
 	refused error // by Claim
 	settle  settling
+	unsure  bool // an output that did not read as it was just written; nobody was told yet
 	suspect bool // an input that read differently from what was told, with no edge so far
 
 	wished, wish bool // outputs: there is a wish, and which
@@ -247,7 +248,7 @@ func (b *Bank) unavailable(l *bankLine, err error, asked bool) {
 		b.send(Event{Chip: b.cfg.Chip, Line: l.cfg.Name, At: time.Now(), Lost: l.lost, Err: err})
 		l.lost = 0
 	}
-	l.ok, l.reason, l.suspect, l.settle.pending = false, reason, false, false
+	l.ok, l.reason, l.unsure, l.suspect, l.settle.pending = false, reason, false, false, false
 	l.faults, l.fault = 0, nil
 }
 

@@ -3,14 +3,14 @@ package gpio
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 )
 
 const (
 	edgesWaiting = 256                   // between Watch and the bank; behind it the kernel keeps 1024 for each line
 	edgesAtOnce  = 64                    // taken before wishes have their turn
-	recheckAfter = 50 * time.Millisecond // an edge that was on its way has arrived by then
+	recheckAfter = 50 * time.Millisecond // an edge that was on its way has arrived by then, and a slow pin has followed
+	startQuiet   = 20 * time.Millisecond // a pull-up has lifted a long cable, or a capacitor, by then
 )
 
 // retryAfter are the pauses after one, two, ... failed transactions in a row. After the last the chip counts as failed.
@@ -28,6 +28,7 @@ type session struct {
 	armed    time.Time // when timer fires
 	failures int       // in a row
 	unread   bool      // the failure was a check's, which has to be done again
+	readAt   time.Time // when the lines were read for the first time
 
 	// When to do what; zero: never.
 	retryAt, checkAt, recheckAt, claimAt, settleAt time.Time
@@ -96,6 +97,7 @@ func (b *Bank) start(ctx context.Context) (edges chan Edge, ended chan error, st
 
 // begin reads all lines for the first time, and tells them.
 func (b *Bank) begin(ctx context.Context, edges <-chan Edge) error {
+	b.readAt = time.Now()
 	v, err := b.chip.Read(b.claimed())
 	for _, pause := range retryAfter {
 		if err == nil {
@@ -115,7 +117,8 @@ func (b *Bank) begin(ctx context.Context, edges <-chan Edge) error {
 	for i := range b.lines {
 		l := &b.lines[i]
 		l.suspect, l.differs, l.faults, l.settle.pending = false, false, 0, false
-		asked := l.wants == wantsWish
+		asked := l.wants == wantsWish || l.unsure
+		l.unsure = false
 		switch {
 		case l.irq != nil:
 			b.seeInterrupt(l, &v)
@@ -163,239 +166,6 @@ func (b *Bank) claimed() (l Lines) {
 		}
 	}
 	return l
-}
-
-// takeWishes fetches what Set was told.
-func (b *Bank) takeWishes() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for i := range b.wishes {
-		if w := &b.wishes[i]; w.waiting {
-			l := &b.lines[i]
-			l.wished, l.wish, l.wants = true, w.active, wantsWish
-			w.waiting = false
-		}
-	}
-}
-
-// attempt writes what is wanted, and checks all lines if that is due. A failure is forgiven, and tried again soon, unless there
-// were too many in a row.
-func (b *Bank) attempt(check bool) error {
-	err := b.write()
-	if err == nil && check {
-		err = b.check()
-	}
-	if err == nil {
-		b.failures, b.retryAt, b.unread = 0, time.Time{}, false
-		return nil
-	}
-	if b.failures == len(retryAfter) {
-		return err
-	}
-	b.retryAt = time.Now().Add(retryAfter[b.failures])
-	b.unread = b.unread || check
-	b.failures++
-	return nil
-}
-
-// write writes all wants in one go, reads back, and tells what the chip confirms. What fails stays wanted.
-func (b *Bank) write() error {
-	b.takeWishes()
-	var mask, high Lines
-	for i := range b.lines {
-		l := &b.lines[i]
-		switch {
-		case l.wants == wantsNothing:
-		case l.refused != nil:
-			b.unavailable(l, l.refused, l.wants == wantsWish)
-			l.wants = wantsNothing // the wish is what it gets when it is claimed
-		default:
-			mask.Set(l.cfg.Offset, true)
-			high.Set(l.cfg.Offset, l.cfg.Level(l.wish))
-		}
-	}
-	if mask.Empty() {
-		return nil
-	}
-	if err := b.chip.Write(mask, high); err != nil {
-		return err
-	}
-	v, err := b.chip.Read(mask)
-	if err != nil {
-		return err
-	}
-	for i := range b.lines {
-		l := &b.lines[i]
-		if l.wants == wantsNothing {
-			continue
-		}
-		asked := l.wants == wantsWish || !l.differs
-		l.differs = l.wants == wantsRepair
-		l.wants = wantsNothing
-		b.confirm(l, &v, asked)
-	}
-	return nil
-}
-
-// confirm takes what was read of a line, and tells it if it is news, or asked for.
-func (b *Bank) confirm(l *bankLine, v *Levels, asked bool) {
-	o := l.cfg.Offset
-	if !v.Valid.Has(o) {
-		b.unavailable(l, errNotValid, asked)
-		b.claimAt = earlier(b.claimAt, time.Now().Add(claimEvery)) // in case the chip lost the line altogether
-		return
-	}
-	active := v.High.Has(o) != l.cfg.ActiveLow
-	if l.cfg.Output && !l.wished {
-		l.wished, l.wish = true, active // what it is from now on stands for a wish
-	}
-	news := !l.ok || active != l.active
-	switch {
-	case !v.Fault.Has(o):
-		if l.fault != nil {
-			news = true
-			b.log.Info("an output's pin follows again", "line", l.cfg.Name)
-		}
-		l.faults, l.fault = 0, nil
-	case l.faults < 2: // one alone may be a pin that was just about to follow
-		if l.faults++; l.faults == 2 {
-			news = true
-			l.fault = fmt.Errorf("%s: the pin does not follow what the chip drives: look for a short circuit, an overload or a dead driver", l.what)
-			b.log.Warn("an output's pin does not follow", "err", l.fault)
-		}
-	}
-	if news || asked {
-		l.settle.set(active)
-		b.tell(l, active, false, time.Now())
-	}
-}
-
-// check reads all lines, and sets right what no edge and no wish explains.
-func (b *Bank) check() error {
-	if !b.claimAt.IsZero() && !time.Now().Before(b.claimAt) {
-		b.claim()
-	}
-	v, err := b.chip.Read(b.claimed())
-	if err != nil {
-		return err
-	}
-	now, repair := time.Now(), false
-	b.checkAt, b.recheckAt = now.Add(b.cfg.Check), time.Time{}
-	for i := range b.lines {
-		l := &b.lines[i]
-		valid, active := v.Valid.Has(l.cfg.Offset), v.High.Has(l.cfg.Offset) != l.cfg.ActiveLow
-		switch {
-		case l.irq != nil:
-			b.seeInterrupt(l, &v)
-		case l.refused != nil:
-			b.unavailable(l, l.refused, false)
-		case l.cfg.Output && l.wished && (!valid || active != l.wish):
-			if !l.differs {
-				b.log.Warn("an output was not what it should be, and is written again", "line", l.cfg.Name)
-			}
-			l.wants, repair = max(l.wants, wantsRepair), true
-		case l.cfg.Output, !valid, !l.ok:
-			l.differs = false
-			b.confirm(l, &v, false)
-		case active == l.active, l.settle.pending:
-			l.suspect = false
-		case l.suspect: // still, and no edge came
-			b.confirm(l, &v, false)
-		default:
-			l.suspect, b.recheckAt = true, now.Add(recheckAfter)
-		}
-	}
-	if repair {
-		return b.write()
-	}
-	return nil
-}
-
-// seeInterrupt takes what was read of an interrupt line. While it is active it signals at every check: an edge may have been missed.
-func (b *Bank) seeInterrupt(l *bankLine, v *Levels) {
-	err := l.refused
-	if err == nil && !v.Valid.Has(l.cfg.Offset) {
-		err = errNotValid
-		b.claimAt = earlier(b.claimAt, time.Now().Add(claimEvery))
-	}
-	if err == nil {
-		l.reason = ""
-		l.irq.saw(v.High.Has(l.cfg.Offset) != l.cfg.ActiveLow, true)
-		return
-	}
-	if reason := err.Error(); reason != l.reason {
-		l.reason = reason
-		err = fmt.Errorf("%s: %w", l.what, err)
-		b.log.Warn("a line is not available", "err", err)
-		l.irq.failed(err)
-	}
-}
-
-// look reads an interrupt line because someone asks.
-func (b *Bank) look(q question) {
-	if l := &b.lines[b.at[q.of.offset]-1]; l.refused == nil {
-		if v, err := b.chip.Read(LinesOf(q.of.offset)); err == nil && v.Valid.Has(q.of.offset) {
-			q.of.saw(v.High.Has(q.of.offset) != l.cfg.ActiveLow, false)
-		} // else the last edge's level is the answer, and the next check's matter
-	}
-	q.answer <- struct{}{}
-}
-
-// take takes up to n edges that wait.
-func (b *Bank) take(edges <-chan Edge, n int) {
-	for range n {
-		select {
-		case e := <-edges:
-			b.edge(&e)
-		default:
-			return
-		}
-	}
-}
-
-// edge takes one edge. This is the way from a button to everything else: no allocation, no map, no timer where nothing settles.
-func (b *Bank) edge(e *Edge) {
-	if e.Offset >= MaxLines || b.at[e.Offset] == 0 {
-		return
-	}
-	l := &b.lines[b.at[e.Offset]-1]
-	active := e.High != l.cfg.ActiveLow
-	if l.irq != nil {
-		l.irq.saw(active, true)
-		return
-	}
-	if l.cfg.Output {
-		return
-	}
-	l.lost += e.Lost
-	if !l.ok {
-		return // the line's next event tells what was lost
-	}
-	l.suspect = false
-	if l.settle.period > 0 && !e.Settled {
-		b.settled(l, e.At)
-		l.settle.edge(active, !e.Resync, e.At)
-		if l.settle.pending {
-			b.settleAt = earlier(b.settleAt, l.settle.due)
-			return
-		}
-		active = l.active
-	} else if l.settle.period == 0 && !e.Resync {
-		b.tell(l, active, true, e.At)
-		return
-	}
-	// Settled by the chip, or read again: only a change counts. What was lost is told all the same.
-	l.settle.set(active)
-	if changed := active != l.active; changed || l.lost > 0 {
-		b.tell(l, active, changed && !e.Resync, e.At)
-	}
-}
-
-// settled tells the level that has settled by now, if there is one.
-func (b *Bank) settled(l *bankLine, now time.Time) {
-	if at, ok := l.settle.settle(now); ok {
-		b.tell(l, l.settle.level, l.settle.seen, at)
-	}
 }
 
 // due does what is due.

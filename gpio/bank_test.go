@@ -195,7 +195,7 @@ var (
 
 func TestBankFirstReadsAndEdges(t *testing.T) {
 	runBench(t, BankConfig{Lines: []LineConfig{doorLine, meterLine, lampLine, fanLine}}, func(b *bench) {
-		b.want(msec, "chip up", "door off", "meter off", "lamp off", "fan on")
+		b.want(startQuiet+10*msec, "chip up", "door off", "meter off", "lamp off", "fan on")
 		if b.chip.Level(4) {
 			t.Error("fan is active-low and on: its pin is high, want low")
 		}
@@ -271,9 +271,71 @@ func TestBankAnswersEveryWish(t *testing.T) {
 	})
 }
 
+// A pin that rises slowly reads as before right after it was written: nothing is told before it was looked at again.
+func TestBankSlowPin(t *testing.T) {
+	runBench(t, BankConfig{Lines: []LineConfig{lampLine}}, func(b *bench) {
+		b.after(100 * msec)
+		risen := time.Now()
+		b.chip.set(func() {
+			b.chip.writeErr = func() error { risen = time.Now().Add(10 * msec); return nil }
+			b.chip.edit = func(v *Levels) {
+				if time.Now().Before(risen) {
+					v.High.Set(3, !v.High.Has(3))
+				}
+			}
+		})
+		b.bank.Set("lamp", true)
+		b.want(recheckAfter - msec)
+		b.want(2*msec, "lamp on")
+		b.bank.Set("lamp", false)
+		b.want(recheckAfter - msec)
+		b.want(2*msec, "lamp off")
+		// One that never follows is told as it is, at the second look.
+		b.chip.set(func() { b.chip.edit = func(v *Levels) { v.High.Set(3, false) } })
+		b.bank.Set("lamp", true)
+		b.want(recheckAfter - msec)
+		b.want(2*msec, "lamp off")
+	})
+}
+
+// Edges from before the first reading, and what a pull-up does while it lifts its line, are no presses.
+func TestBankEarlyEdges(t *testing.T) {
+	runBench(t, BankConfig{Lines: []LineConfig{doorLine, meterLine}}, func(b *bench) {
+		b.want(0, "chip up", "door off", "meter off")
+		b.chip.Press(1)
+		time.Sleep(5 * msec)
+		b.chip.Drive(2, true) // without a pull: a real one
+		b.want(0, "meter on edge")
+		b.want(10*msec, "door on")
+		time.Sleep(startQuiet)
+		b.chip.Release(1)
+		b.want(15*msec, "door off edge")
+		b.chip.set(func() {
+			b.chip.pass = func(e *Edge) bool { e.At = e.At.Add(-time.Second); return true } // queued before the lines were read
+		})
+		b.chip.Drive(2, false)
+		b.want(0, "meter off")
+	})
+}
+
+// Where a line is polled, a level counts when it was read twice, however short the debounce.
+func TestBankPolledSettles(t *testing.T) {
+	runBench(t, BankConfig{Lines: []LineConfig{doorLine}}, func(b *bench) {
+		b.after(100 * msec)
+		b.chip.set(func() { b.chip.pass = func(e *Edge) bool { e.Every = 10 * msec; return true } })
+		b.chip.Press(1)
+		time.Sleep(10*msec + msec/2) // the next scan, a little later than the period
+		b.chip.Release(1)
+		b.want(50 * msec)
+		b.chip.Press(1)
+		b.want(19 * msec)
+		b.want(2*msec, "door on edge")
+	})
+}
+
 func TestBankBatchWhileBusy(t *testing.T) {
 	runBench(t, BankConfig{Lines: []LineConfig{lampLine, fanLine, doorLine}}, func(b *bench) {
-		b.after(msec)
+		b.after(startQuiet + 10*msec)
 		b.chip.set(func() { b.chip.writeErr = func() error { time.Sleep(time.Second); return nil } }) // a stuck bus
 		b.bank.Set("lamp", true)
 		synctest.Wait()

@@ -52,10 +52,17 @@ func (c *charDev) request(config LineConfig) (*charLine, error) {
 
 // get asks the kernel for the line and sets fd.
 func (l *charLine) get(config uapi.LineConfig) error {
-	r := uapi.LineRequest{Lines: 1, Config: config, EventBufferSize: eventBuffer}
+	r := uapi.LineRequest{Lines: 1, Config: config}
 	r.Offsets[0] = l.offset
 	copy(r.Consumer[:len(r.Consumer)-1], "gatewayd "+l.config.Name)
+	if !l.config.Output {
+		r.EventBufferSize = eventBuffer
+	}
 	err := l.chip.getLine(uintptr(l.chip.fd), &r)
+	for errors.Is(err, unix.ENOMEM) && r.EventBufferSize > 16 { // 48 KiB in one piece may be too much for a small Pi that has run for weeks
+		r.EventBufferSize /= 4
+		err = l.chip.getLine(uintptr(l.chip.fd), &r)
+	}
 	if err == nil {
 		l.fd = int(r.Fd)
 		return nil

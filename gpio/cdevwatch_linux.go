@@ -214,7 +214,7 @@ func (r *reader) poll(conn syscall.RawConn) error {
 			return err
 		}
 		if high != l.high {
-			if !r.sendEdge(Edge{Offset: l.offset, High: high, At: time.Now()}) {
+			if !r.sendEdge(Edge{Offset: l.offset, High: high, At: time.Now(), Every: pollEvery}) {
 				return nil
 			}
 			l.high = high

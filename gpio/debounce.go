@@ -6,9 +6,10 @@ import "time"
 // clock; the times are those of the edges, and of whoever calls settle.
 type settling struct {
 	period  time.Duration
-	level   bool // the settled one
-	pending bool // the other level is there, and has to last until due
-	seen    bool // it came with an edge, not with a reading after lost ones
+	least   time.Duration // at least this long, whatever the period
+	level   bool          // the settled one
+	pending bool          // the other level is there, and has to last until due
+	seen    bool          // it came with an edge, not with a reading after lost ones
 	due     time.Time
 }
 
@@ -19,7 +20,7 @@ func (s *settling) edge(level, seen bool, at time.Time) {
 		return
 	}
 	s.seen = seen || s.pending && s.seen
-	s.pending, s.due = true, at.Add(s.period)
+	s.pending, s.due = true, at.Add(max(s.period, s.least))
 }
 
 // settle tells whether a new level has settled by now, and when.

@@ -117,10 +117,11 @@ type expanderTable struct {
 	outputs  uint16 // of the claimed lines
 	quick    uint16 // inputs without debounce: of these a captured pulse counts
 	want     expanderRegs
-	known    uint16 // inputs' levels as last told
-	seen     uint16 // inputs whose level is known
-	resync   uint16 // inputs whose next difference is no edge that was seen
-	settling uint16 // inputs whose pull-up was just switched on: they say nothing until settled
+	known    uint16        // inputs' levels as last told
+	seen     uint16        // inputs whose level is known
+	resync   uint16        // inputs whose next difference is no edge that was seen
+	settling uint16        // inputs whose pull-up was just switched on: they say nothing until settled
+	every    time.Duration // of the edges: see Edge.Every
 }
 
 func (t *expanderTable) inputs() uint16 { return t.claimed &^ t.outputs }
@@ -145,7 +146,6 @@ func openExpander(name string, cfg ExpanderConfig, chip expanderChip) (*expander
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
-	e.log = e.log.With("chip", name)
 	if _, err := chip.attach(); err != nil {
 		return nil, e.failed(err)
 	}
@@ -178,8 +178,15 @@ func (e *expander) Repairs() int {
 	return e.repairs
 }
 
-// store writes what differs, the latch first and the direction last.
+// store writes what differs, the latch first and the direction last; but a line that is to be an input is let go before anything
+// else, as its latch bit may drive against what is wired to it.
 func (e *expander) store(have, want expanderRegs) error {
+	if kept := have[exDriven] & want[exDriven]; kept != have[exDriven] {
+		if err := e.chip.put(exDriven, kept); err != nil {
+			return err
+		}
+		have[exDriven] = kept
+	}
 	for i := range want {
 		if have[i] == want[i] {
 			continue

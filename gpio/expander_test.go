@@ -361,6 +361,20 @@ var (
 // with gives the configuration with another initial state.
 func with(l LineConfig, i Initial) LineConfig { l.Initial = i; return l }
 
+// A line that is found as an output and becomes an input is let go before anything else: its latch must not drive a button.
+func TestExpanderLetsGo(t *testing.T) {
+	bubble(t, func(t *testing.T, rig *expanderRig) {
+		rig.poke(mcpOLAT, 0x00)
+		rig.poke(mcpIODIR, 0xf7) // GPA3 is driven low
+		rig.input(3, false)      // and its button is pressed
+		changes := rig.watchPins()
+		rig.claim(rig.open(), button)
+		if got := changes(); len(got) != 0 {
+			t.Errorf("pins changed: %q", got)
+		}
+	})
+}
+
 func TestExpanderAttach(t *testing.T) {
 	for _, interrupt := range []bool{false, true} {
 		bubble(t, func(t *testing.T, rig *expanderRig) {

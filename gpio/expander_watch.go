@@ -2,6 +2,7 @@ package gpio
 
 import (
 	"context"
+	"errors"
 	"math/bits"
 	"time"
 )
@@ -93,6 +94,10 @@ func (w *expanderWatch) round(burst bool) (looked, flagged bool, err error) {
 			w.scanAt = at
 		}
 	}
+	w.every = 0
+	if w.pace() == w.cfg.Poll {
+		w.every = w.cfg.Poll
+	}
 	burst = burst && w.inputs() != 0 // without inputs it was another chip on the same interrupt line
 	full := !now.Before(w.verifyAt)
 	if !burst && !full && now.Before(w.scanAt) {
@@ -103,10 +108,7 @@ func (w *expanderWatch) round(burst bool) (looked, flagged bool, err error) {
 	if err != nil {
 		return false, false, w.failure(now, err)
 	}
-	if w.failures > 0 {
-		w.log.Info("answers again", "failures", w.failures)
-		w.failures = 0
-	}
+	w.failures = 0
 	if w.bad >= expanderBad {
 		return false, false, errExpanderForgets
 	}
@@ -152,7 +154,6 @@ func (e *expander) look(at time.Time, full, burst bool) (s expanderSample, err e
 func (w *expanderWatch) failure(now time.Time, err error) error {
 	if w.failures++; w.failures == 1 {
 		w.failed = now
-		w.log.Warn("does not answer", "error", err)
 	}
 	if w.failures >= expanderFailures || time.Since(w.failed) >= expanderPatience {
 		return err
@@ -188,7 +189,9 @@ func (w *expanderWatch) plan(flagged bool) {
 func (w *expanderWatch) stillHeld(flagged bool) bool {
 	active, err := w.cfg.Interrupt.Asserted()
 	if blind := err != nil; blind != w.blind {
-		if w.blind = blind; blind {
+		if w.blind = blind; errors.Is(err, errNotOpen) || errors.Is(err, context.Canceled) {
+			// the header's bank starts later than this chip, or ends before it
+		} else if blind {
 			w.log.Warn("interrupt line is not available, polling", "every", w.cfg.Poll, "error", err)
 		} else {
 			w.log.Info("interrupt line is available")
@@ -247,9 +250,9 @@ func (e *expander) observe(s expanderSample, at time.Time) {
 			break // known stays, so that the next sample finds the difference again
 		}
 		if pulses&bit != 0 {
-			e.pending = append(e.pending, Edge{Offset: uint32(i), High: s.captured&bit != 0, At: at})
+			e.pending = append(e.pending, Edge{Offset: uint32(i), High: s.captured&bit != 0, At: at, Every: e.every})
 		}
-		e.pending = append(e.pending, Edge{Offset: uint32(i), High: s.pins&bit != 0, At: at, Resync: e.resync&bit != 0})
+		e.pending = append(e.pending, Edge{Offset: uint32(i), High: s.pins&bit != 0, At: at, Every: e.every, Resync: e.resync&bit != 0})
 		e.known = e.known&^bit | s.pins&bit
 	}
 	e.resync &^= live

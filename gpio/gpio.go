@@ -122,7 +122,10 @@ type Edge struct {
 	At      time.Time // wall time that carries the monotonic stamp
 	Lost    uint32    // edges of this line that the chip or the kernel dropped before this one
 	Settled bool      // the chip has debounced it
-	Resync  bool      // not an edge that was seen: the line was read again after others were lost
+	// Every is how far apart the line is read where it is not watched but polled: a level that was read once alone may be a
+	// disturbance, and settles only when it is read again. 0: the line is watched.
+	Every  time.Duration
+	Resync bool // not an edge that was seen: the line was read again after others were lost
 }
 
 // Event is what a Bank says of a line, or of its chip.

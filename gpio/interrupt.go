@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// assertedWait bounds how long Asserted waits for the bank. It may be busy: with a bus, or with a full channel of events.
-const assertedWait = 100 * time.Millisecond
+// assertedWait bounds how long Asserted waits for the bank. It may be busy: with a bus, or with a full channel of events. It is less
+// than recheckAfter, as an expander that waits here does not send its edges meanwhile.
+const assertedWait = 30 * time.Millisecond
 
 // interrupt is a line of a bank that serves expanders. Its methods may be called by any goroutine.
 type interrupt struct {

@@ -288,8 +288,8 @@ func TestMCP23017BusFails(t *testing.T) {
 						rig.play("fault 0x20 off")
 						time.Sleep(time.Second)
 					}
-					if got, want := rig.log.count("\n"), map[bool]int{false: 6, true: 8}[interrupt]; got != want || c.Repairs() != 0 {
-						t.Errorf("%d lines in the log, want %d: it fails, it answers\n%s", got, want, &rig.log)
+					if got := rig.log.count("\n"); got != 0 || c.Repairs() != 0 { // a marginal bus would fill the log
+						t.Errorf("%d lines in the log, want none\n%s", got, &rig.log)
 					}
 					rig.play("fault 0x20 " + fault + " on")
 					time.Sleep(2 * time.Second)

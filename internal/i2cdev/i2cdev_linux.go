@@ -22,9 +22,9 @@ const (
 )
 
 const (
-	// timeout10ms bounds one transfer: 100 ms, the wire time of a thousand bytes at 100 kHz. The kernel's second would make
-	// every chip of a bus wait while one of them holds the clock. The setting is the adapter's: other programs have it too.
-	timeout10ms = 10
+	// timeout10ms bounds one transfer: 300 ms. The kernel's second would make every chip of a bus wait while one of them holds the
+	// clock. The setting is the adapter's, so that other programs have it too: a display's frame of 1 KiB takes 92 ms at 100 kHz.
+	timeout10ms = 30
 	retries     = 3
 )
 
@@ -81,7 +81,7 @@ func New(number int) *Bus {
 func (b *Bus) String() string { return fmt.Sprintf("%s/i2c-%d", b.dev, b.number) }
 
 // Tx writes w to the chip and then reads r from it, as one transaction with a repeated start; either may be empty. With both
-// empty it sends the address alone, which not every adapter can. It blocks while others use the bus, and then for 100 ms at
+// empty it sends the address alone, which not every adapter can. It blocks while others use the bus, and then for 300 ms at
 // most where the adapter keeps to its limit. After an error r is as it was. The error wraps the kernel's errno.
 func (b *Bus) Tx(addr uint16, w, r []byte) error {
 	b.mu.Lock()
