@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -44,6 +45,7 @@ type Bank struct {
 	at     [MaxLines]uint16      // index + 1 of lines, by offset; 0: none
 	wake   chan struct{}         // capacity 1: there are wishes
 	asks   chan question         // of interrupts
+	beat   atomic.Int64          // Unix nanoseconds
 	irqs   map[string]*interrupt // by name
 
 	mu     sync.Mutex // guards the following
@@ -164,6 +166,18 @@ func (b *Bank) Set(line string, active bool) {
 	}
 }
 
+// Beat tells when Run last came round; zero: it has not begun. While it runs and no call to the chip hangs, that is never longer ago
+// than BankConfig.Check or the longest pause between attempts to open the chip.
+func (b *Bank) Beat() time.Time {
+	if n := b.beat.Load(); n != 0 {
+		return time.Unix(0, n)
+	}
+	return time.Time{}
+}
+
+// Chip gives the configured name.
+func (b *Bank) Chip() string { return b.cfg.Chip }
+
 // Interrupt gives the interrupt line of that name in BankConfig.Interrupts, and panics if there is none. It may be used, by any
 // goroutine, before and after Run too: then it is not available.
 func (b *Bank) Interrupt(name string) Interrupt {
@@ -186,6 +200,7 @@ func (b *Bank) Run(ctx context.Context) error {
 	}()
 	for wait := backoffMin; ctx.Err() == nil; wait = min(2*wait, backoffMax) {
 		began := time.Now()
+		b.beat.Store(began.UnixNano())
 		chip, err := b.cfg.Open()
 		if err == nil {
 			err = b.serve(ctx, chip)

@@ -801,3 +801,18 @@ func BenchmarkBankEdge(bm *testing.B) {
 		<-events
 	}
 }
+
+// A bank shows that it lives, and that a call to its chip hangs.
+func TestBankBeat(t *testing.T) {
+	runBench(t, BankConfig{Lines: []LineConfig{lampLine}}, func(b *bench) {
+		b.after(10 * time.Second)
+		if lag := time.Since(b.bank.Beat()); lag > checkEvery {
+			t.Errorf("the last beat is %v old", lag)
+		}
+		b.chip.set(func() { b.chip.readErr = func() error { time.Sleep(20 * time.Second); return nil } })
+		time.Sleep(15 * time.Second)
+		if lag := time.Since(b.bank.Beat()); lag < 10*time.Second {
+			t.Errorf("the chip hangs, and the last beat is %v old", lag)
+		}
+	})
+}

@@ -207,5 +207,22 @@ func (g *gateway) vitals() bridge.Vitals {
 	if s.Connects > 0 {
 		v.Reconnects = s.Connects - 1
 	}
+	v.Troubles = g.troubles(&s)
 	return v
+}
+
+// troubles are what is wrong and concerns no single point.
+func (g *gateway) troubles(s *bridge.Stats) (all []string) {
+	for _, b := range g.banks {
+		if beat := b.Beat(); !beat.IsZero() && time.Since(beat) > bankStale {
+			all = append(all, fmt.Sprintf("chip %q: a call to it hangs since %v", b.Chip(), time.Since(beat).Round(time.Second)))
+		}
+	}
+	for _, filter := range s.Refused {
+		all = append(all, fmt.Sprintf("the broker refuses the subscription %q: commands do not arrive", filter))
+	}
+	if s.OtherBoard != "" {
+		all = append(all, fmt.Sprintf("another board, serial %s, uses our name: give each gateway a device name of its own", s.OtherBoard))
+	}
+	return all
 }

@@ -12,6 +12,7 @@ import (
 const (
 	loopStale    = 5 * time.Second
 	sessionStale = 25 * time.Second
+	bankStale    = time.Minute // it waits 36 s between attempts to open a chip; a hanging chip is told, but does not stop the rest
 )
 
 // feedWatchdog tells systemd that the loop and the session live, as long as they do. It ends with ctx, from when on the time
