@@ -95,9 +95,9 @@ func word(err error) string {
 // ailments lists what does not work, each once: of a chip that failed, not its lines.
 func (s *state) ailments(v *Vitals) []string {
 	reasons := map[string]bool{}
-	for name, err := range s.health.chips {
+	for _, err := range s.health.chips {
 		if err != nil {
-			reasons[fmt.Sprintf("chip %q: %v", name, err)] = true
+			reasons[err.Error()] = true // it names the chip
 		}
 	}
 	line := func(kind, name, chip string, err error) {

@@ -36,8 +36,8 @@ func (i *input) event(s *state, e *gpio.Event) {
 		if i.err == nil {
 			s.available(i.cfg.Name, false)
 		}
+		s.ails(i.cfg.Name, i.err, e.Err)
 		i.err = e.Err
-		s.health.changed = true
 		return
 	}
 	news := e.Edge || i.err != nil || i.active != e.Active

@@ -169,8 +169,8 @@ func (o *output) event(s *state, e *gpio.Event) {
 		if o.err == nil {
 			s.available(o.cfg.Name, false)
 		}
+		s.ails(o.cfg.Name, o.err, e.Err)
 		o.err = e.Err
-		s.health.changed = true
 		return
 	}
 	returned := o.err != nil

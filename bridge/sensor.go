@@ -41,8 +41,8 @@ func (s *state) sample(in *sensors.Sample) {
 	}
 	if (in.Err == nil) != (p.err == nil) {
 		s.available(p.cfg.Name, in.Err == nil)
-		s.health.changed = true
 	}
+	s.ails(p.cfg.Name, p.err, in.Err)
 	p.err = in.Err
 	for _, r := range in.Readings {
 		n := slices.IndexFunc(p.cfg.Quantities, func(q sensors.Quantity) bool { return q.Name == r.Quantity })

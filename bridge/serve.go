@@ -110,8 +110,15 @@ func (s *Session) serve(ctx context.Context, p *peer, start time.Time) error {
 		case <-p.nudge:
 		case <-infoDue: // nobody has written one
 			p.info.CompareAndSwap(nil, new([]byte))
-		case <-tick.C:
+		case now := <-tick.C:
 			s.beat()
+			// A broker that is stopped sends us our own will before it closes the connection: that is not worth a line.
+			if !p.healed.IsZero() && now.Sub(p.healed) > time.Second {
+				p.healed = time.Time{}
+				if s.told.again("heal", "", now) {
+					s.log.Warn("our status was overwritten; published again", "topic", s.cfg.Status.Topic)
+				}
+			}
 		case err := <-p.lost:
 			return s.lost(p, err)
 		case <-ctx.Done():
@@ -149,9 +156,7 @@ func (s *Session) work(p *peer, start time.Time) error {
 			if p.heal.Load() && s.heals.due(now) {
 				p.heal.Store(false)
 				s.note(func(st *Stats) { st.Healed++ })
-				if s.told.again("heal", "", now) {
-					s.log.Warn("our status was overwritten; published again", "topic", s.cfg.Status.Topic)
-				}
+				p.healed = now
 				if err := s.send(p, s.status(s.cfg.Status.Online), now); err != nil {
 					return err
 				}

@@ -159,6 +159,7 @@ type peer struct {
 	phase  phase
 	live   atomic.Bool   // the birth message has been acknowledged
 	heal   atomic.Bool   // our status was overwritten
+	healed time.Time     // when it was published again, until that was told
 	nudge  chan struct{} // one slot: heal was set, or an info came
 	info   atomic.Pointer[[]byte]
 }

@@ -419,6 +419,9 @@ func TestSessionHealsStatus(t *testing.T) {
 		t.Errorf("healed %d times at once, want a limit", n)
 	}
 	w.until(t, "gw/status=online") // the later ones are healed a second later
+	for end := time.Now().Add(5 * time.Second); !strings.Contains(r.log.String(), "overwritten") && time.Now().Before(end); {
+		time.Sleep(20 * time.Millisecond) // it is told when the connection has lived on for a while
+	}
 	if n := strings.Count(r.log.String(), "overwritten"); n != 1 {
 		t.Errorf("told %d times:\n%s", n, r.log)
 	}

@@ -135,6 +135,7 @@ func (s *state) step(in any, now time.Time) (do []Write, send []Message, next ti
 		s.overflow(in)
 	case Link:
 		s.linked = in.Up
+		s.health.changed = s.health.changed || in.Up
 	case Vitals:
 		s.report(&in)
 	case start:
@@ -287,6 +288,17 @@ func (s *state) explain(topic string, n note) {
 	s.notes = append(s.notes, n)
 	text := n.text
 	s.send = append(s.send, Message{Topic: topic, Payload: []byte(text), QoS: 1})
+}
+
+// ails publishes why a point is not available, each reason once, and has health say the same. Whoever found it has logged it.
+func (s *state) ails(name string, was, err error) {
+	if err == nil && was == nil || err != nil && was != nil && err.Error() == was.Error() {
+		return
+	}
+	s.health.changed = true
+	if err != nil {
+		s.send = append(s.send, Message{Topic: s.topics.Error(name), Payload: []byte(err.Error()), QoS: 1})
+	}
 }
 
 // publish sends a point's state.

@@ -227,7 +227,7 @@ func (b *Bank) Run(ctx context.Context) error {
 func (b *Bank) down(err error) {
 	if reason := err.Error(); reason != b.reason {
 		b.reason = reason
-		b.log.Warn("the chip is not available", "err", err)
+		b.log.Warn("the chip is not available; it is tried again", "err", err)
 		b.send(Event{Chip: b.cfg.Chip, At: time.Now(), Err: fmt.Errorf("chip %q: %w", b.cfg.Chip, err)})
 	}
 	for i := range b.lines {

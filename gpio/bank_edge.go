@@ -36,7 +36,7 @@ func (b *Bank) edge(e *Edge) {
 	seen := !e.Resync && !b.early(l, e)
 	if l.settle.period > 0 && !e.Settled {
 		b.settled(l, e.At)
-		l.settle.least = 2 * e.Every
+		l.settle.least = e.Every + e.Every/2 // the next reading has come by then
 		l.settle.edge(active, seen, e.At)
 		if l.settle.pending {
 			b.settleAt = earlier(b.settleAt, l.settle.due)

@@ -328,7 +328,7 @@ func TestBankPolledSettles(t *testing.T) {
 		b.chip.Release(1)
 		b.want(50 * msec)
 		b.chip.Press(1)
-		b.want(19 * msec)
+		b.want(14 * msec)
 		b.want(2*msec, "door on edge")
 	})
 }

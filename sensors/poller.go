@@ -227,7 +227,7 @@ func (p *Poller) send(ctx context.Context, s Sample) {
 		s.Err = fmt.Errorf("sensor %q (%s): %w", p.cfg.Name, p.cfg.Driver.Name, s.Err)
 		if text := s.Err.Error(); text != p.told {
 			p.told = text
-			p.cfg.Log.Warn("sensor fails", "sensor", p.cfg.Name, "err", s.Err)
+			p.cfg.Log.Warn("a sensor is not available; it is tried again", "err", s.Err)
 		}
 	} else if p.told != "" {
 		p.told = ""

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"os/signal"
 	"strings"
@@ -37,7 +38,7 @@ func demoCommand() *ffcli.Command {
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
 	var d demo
 	flags.StringVar(&d.broker, "broker", "", "use the broker at this `URL`; what the demo leaves there is cleared at the end")
-	flags.StringVar(&d.address, "listen", "", "where the embedded broker listens; 127.0.0.1:1883 or a free port unless said (`address`)")
+	flags.StringVar(&d.address, "listen", "", "the `address` where the embedded broker listens; 127.0.0.1:1883 or a free port unless said")
 	flags.BoolVar(&d.insecure, "insecure", false, "let the embedded broker listen where others can reach it: it knows no passwords")
 	flags.BoolVar(&d.quiet, "quiet", false, "no simulated hand: buttons stay as they are")
 	flags.BoolVar(&d.print, "print", false, "show the demo's configuration and end")
@@ -58,6 +59,9 @@ func (d *demo) run() error {
 
 // play runs the demo until ctx ends, and tells what happens.
 func (d *demo) play(ctx context.Context, out io.Writer) error {
+	if d.broker != "" && d.address != "" {
+		return usageError("--listen is for the embedded broker, which --broker replaces: give one of the two")
+	}
 	cfg, _, err := config.Parse("demo.yaml", demoConfig)
 	if err != nil {
 		return err
@@ -145,10 +149,15 @@ func (t *teller) published(m bridge.Message) {
 
 // welcome says what there is; broker is its URL, without credentials.
 func (t *teller) welcome(broker string, embedded bool) {
-	where := "-h HOST"
+	where := "-h HOST -p PORT"
+	if u, err := url.Parse(broker); err == nil && u.Port() != "" {
+		host := u.Hostname()
+		if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+			host = "127.0.0.1"
+		}
+		where = fmt.Sprintf("-h %s -p %s", host, u.Port())
+	}
 	if embedded {
-		host, port, _ := net.SplitHostPort(strings.TrimPrefix(broker, "tcp://"))
-		where = fmt.Sprintf("-h %s -p %s", host, port)
 		broker += " (embedded)"
 	}
 	fmt.Fprintf(t.out, `gatewayd demo: a simulated Raspberry Pi. Nothing real is switched.

@@ -29,7 +29,7 @@ func main() {
 	root := command("gatewayd <command> [flags]", "Join a Raspberry Pi's buttons, relays and sensors to MQTT, and keep them working when the broker is gone.", nil)
 	root.Subcommands = []*ffcli.Command{runCommand(), checkCommand(), demoCommand(), versionCommand()}
 	root.Exec = func(_ context.Context, args []string) error {
-		if len(args) == 0 {
+		if len(args) == 0 || args[0] == "help" {
 			return flag.ErrHelp
 		}
 		return unknownCommand(args[0], root.Subcommands)
@@ -75,7 +75,7 @@ func unknownCommand(word string, commands []*ffcli.Command) error {
 	}
 	text := fmt.Sprintf("no command %q", word)
 	if meant := near.Of(word, slices.Values(names)); meant != "" {
-		text += fmt.Sprintf(", did you mean %q?", meant)
+		return usageError(fmt.Sprintf("%s, did you mean %q?", text, meant))
 	}
 	return usageError(text + ": see --help")
 }

@@ -63,7 +63,7 @@ func (b *Bus) explainOpen(err error) error {
 		if _, missing := os.Stat(filepath.Join(b.sysfs, fmt.Sprintf("i2c-%d", b.number))); missing == nil {
 			remedy = "load the kernel's module i2c-dev (sudo modprobe i2c-dev; a line i2c-dev in /etc/modules-load.d/i2c.conf keeps it)"
 		} else if b.number == 1 {
-			remedy = "enable I2C (sudo raspi-config nonint do_i2c 0, or dtparam=i2c_arm=on in /boot/firmware/config.txt) and restart"
+			remedy = "enable I2C (sudo raspi-config, Interface Options, I2C; or dtparam=i2c_arm=on in /boot/firmware/config.txt) and restart"
 		}
 		return fmt.Errorf("%s: there is no such bus (%w): %s", b, err, remedy)
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):

@@ -79,7 +79,7 @@ func (b *bus) becomes(chip, pin string, high bool) {
 func (b *bus) press(chip, pin string) {
 	b.t.Helper()
 	b.do(chip + " input " + pin + " low")
-	time.Sleep(150 * time.Millisecond)
+	time.Sleep(250 * time.Millisecond) // seen twice by the slowest scan here
 	b.do(chip + " input " + pin + " open")
 	time.Sleep(100 * time.Millisecond)
 }

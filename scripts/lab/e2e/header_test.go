@@ -250,9 +250,9 @@ outputs:
 		lamp.becomes(t, round == 0)
 		mark := o.mark()
 		o.send(root+"valve/set", "OFF")
-		o.hears(mark, root+"valve/error", "OFF is kept until it succeeds", "garden")
+		o.hears(mark, root+"valve/error", "is kept until it succeeds", "garden")
 		o.send(root+"pump/set", "TOGGLE") // it is on: an OFF, too
-		o.hears(mark, root+"pump/error", "OFF is kept until it succeeds")
+		o.hears(mark, root+"pump/error", "is kept until it succeeds")
 		o.send(root+"pump/set", "ON")
 		o.hears(mark, root+"pump/error", "refused")
 		c.comeBack(t)
