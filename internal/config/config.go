@@ -125,7 +125,7 @@ func cannotRead(path string, err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		msg = fmt.Sprintf("there is no configuration %s: copy config.example.yaml there and write into it what is wired, or name another file with -c", path)
 	case errors.Is(err, fs.ErrPermission):
-		msg += ": try it with sudo, or give this user the right to read it"
+		msg += ": try it with sudo"
 	case errors.Is(err, syscall.EISDIR):
 		msg += ": name the file in it, such as " + filepath.Join(path, "config.yaml")
 	}
