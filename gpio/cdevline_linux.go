@@ -146,6 +146,11 @@ func (l *charLine) input(edges bool, apply func(uapi.LineConfig) error) error {
 		case debounce:
 			debounce = false
 		case l.config.Pull != PullAsIs:
+			bare := l.config
+			bare.Pull = PullAsIs
+			if other := apply(inputConfig(&bare, edges, false)); other != nil {
+				return other // it is not the pull that is refused
+			}
 			return fmt.Errorf("pull: the chip refuses it: %w: leave it out, and fit a resistor", err)
 		default:
 			return err
