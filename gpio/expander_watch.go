@@ -26,6 +26,7 @@ type expanderWatch struct {
 	held     time.Time // since when others hold the interrupt line; zero: they do not
 	toldHeld bool
 	blind    bool // the interrupt line is not available
+	toldDark bool // and that was told
 }
 
 // Watch is Chip's. The edges of one scan have one time stamp, taken before its transaction. Without an interrupt it scans every
@@ -188,14 +189,14 @@ func (w *expanderWatch) plan(flagged bool) {
 // stillHeld looks at the interrupt line, and tells whether to scan again without a pause.
 func (w *expanderWatch) stillHeld(flagged bool) bool {
 	active, err := w.cfg.Interrupt.Asserted()
-	if blind := err != nil; blind != w.blind {
-		if w.blind = blind; errors.Is(err, errNotOpen) || errors.Is(err, context.Canceled) {
-			// the header's bank starts later than this chip, or ends before it
-		} else if blind {
-			w.log.Warn("interrupt line is not available, polling", "every", w.cfg.Poll, "error", err)
-		} else {
-			w.log.Info("interrupt line is available")
-		}
+	w.blind = err != nil
+	switch {
+	case !w.blind && w.toldDark:
+		w.toldDark = false
+		w.log.Info("interrupt line is available again")
+	case w.blind && !w.toldDark && !errors.Is(err, errNotOpen) && !errors.Is(err, context.Canceled): // else its bank starts later, or ended before
+		w.toldDark = true
+		w.log.Warn("interrupt line is not available, polling", "every", w.cfg.Poll, "error", err)
 	}
 	if !active || w.blind {
 		if w.toldHeld {
@@ -213,8 +214,13 @@ func (w *expanderWatch) stillHeld(flagged bool) bool {
 		w.held = w.looked
 	case !w.toldHeld && w.looked.Sub(w.held) >= expanderHeld:
 		w.toldHeld = true
-		w.log.Warn("interrupt line stays active though this chip has nothing to say, polling: another chip on it that is not "+
-			"configured, or a short circuit?", "every", w.cfg.Poll)
+		if flagged {
+			w.log.Warn("interrupt line stays active because this chip's inputs never rest, polling: a loose wire, or an input that nothing "+
+				"pulls?", "every", w.cfg.Poll)
+		} else {
+			w.log.Warn("interrupt line stays active though this chip has nothing to say, polling: another chip on it that is not "+
+				"configured, or a short circuit?", "every", w.cfg.Poll)
+		}
 	}
 	return false
 }

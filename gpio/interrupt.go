@@ -12,6 +12,8 @@ import (
 // than recheckAfter, as an expander that waits here does not send its edges meanwhile.
 const assertedWait = 30 * time.Millisecond
 
+const _ = uint(recheckAfter - assertedWait) // does not compile where it is not
+
 // interrupt is a line of a bank that serves expanders. Its methods may be called by any goroutine.
 type interrupt struct {
 	bank   *Bank

@@ -99,10 +99,10 @@ func (c *mcp23017) attach() (moved bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if r[0]&mcpBANK != 0 {
+	was := r[0]
+	if was&mcpBANK != 0 {
 		// IOCON with BANK set, or else GPINTENB with the bit of GPB7, which is no input: the bit goes in either case.
-		moved = true
-		if err := c.write(mcpBankIOCON, r[0]&^mcpBANK); err != nil {
+		if err := c.write(mcpBankIOCON, was&^mcpBANK); err != nil {
 			return moved, err
 		}
 	}
@@ -116,6 +116,7 @@ func (c *mcp23017) attach() (moved bool, err error) {
 	if iocon&(mcpBANK|mcpUnused) != 0 {
 		return moved, errors.New("something answers that is no MCP23017: compare the chip's type and address with the configuration")
 	}
+	moved = was&mcpBANK != 0 && iocon == was&^mcpBANK // it was IOCON that was written
 	if iocon&mcpSEQOP != 0 {
 		moved = true
 		err = c.write(mcpIOCON, iocon&^mcpSEQOP)

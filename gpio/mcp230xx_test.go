@@ -1,6 +1,7 @@
 package gpio
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -501,5 +502,136 @@ func TestMCP23017Concurrent(t *testing.T) {
 	}
 	if c.Repairs() != 0 {
 		t.Errorf("%d repairs:\n%s", c.Repairs(), &rig.log)
+	}
+}
+
+// The bank that has the interrupt line starts later than this chip, and ends before it: nobody needs to hear of that.
+func TestMCP23017InterruptLineStarts(t *testing.T) {
+	bubble(t, func(t *testing.T, rig *expanderRig) {
+		rig.cfg.Interrupt = rig.irq
+		rig.irq.be(true, fmt.Errorf("interrupt: %w", errNotOpen))
+		c := rig.open()
+		rig.claim(c, button)
+		_, stop := rig.start(c)
+		time.Sleep(time.Second)
+		rig.irq.be(false, nil)
+		time.Sleep(time.Second)
+		rig.irq.be(true, fmt.Errorf("chip: %w", context.Canceled))
+		time.Sleep(time.Second)
+		if got := rig.log.count("\n"); got != 0 {
+			t.Errorf("%d lines in the log, want none:\n%s", got, &rig.log)
+		}
+		rig.irq.be(true, errors.New("gone"))
+		time.Sleep(time.Second)
+		if got := rig.log.count("interrupt line is not available"); got != 1 {
+			t.Errorf("told %d times, want once:\n%s", got, &rig.log)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// An input that never rests holds the line through our own flags: no other chip is to be blamed.
+func TestMCP23017InterruptNeverRests(t *testing.T) {
+	bubble(t, func(t *testing.T, rig *expanderRig) {
+		rig.cfg.Interrupt = rig.irq
+		c := rig.open()
+		rig.claim(c, button)
+		_, stop := rig.start(c)
+		time.Sleep(time.Second)
+		rig.mu.Lock()
+		rig.spoil = func(n int, w, r []byte, do func() error) error {
+			err := do()
+			if i := mcpINTF - int(w[0]); i >= 0 && i < len(r) {
+				r[i] |= 1 << 3
+			}
+			return err
+		}
+		rig.mu.Unlock()
+		rig.irq.hold(true)
+		time.Sleep(2 * time.Second)
+		if a, b := rig.log.count("never rest"), rig.log.count("nothing to say"); a != 1 || b != 0 {
+			t.Errorf("never rest %d times, nothing to say %d times, want 1 and 0:\n%s", a, b, &rig.log)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// GPB7's bit of GPINTEN, which somebody set, is at the address of IOCON in the other layout. It goes, but is no other layout.
+func TestMCP23017AttachTells(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		poke  []byte
+		moved bool
+	}{
+		{"nothing", nil, false},
+		{"GPINTENB", []byte{mcpGPINTEN + 1, 0x81}, false},
+		{"BANK", []byte{mcpIOCON, mcpBANK | mcpMIRROR}, true},
+		{"SEQOP", []byte{mcpIOCON, mcpSEQOP}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, rig *expanderRig) {
+				if test.poke != nil {
+					rig.poke(test.poke...)
+				}
+				if moved, err := (&mcp23017{bus: rig, addr: 0x20}).attach(); err != nil || moved != test.moved {
+					t.Errorf("attach: moved %v, %v, want %v", moved, err, test.moved)
+				}
+				if rig.reg("gpinten")&0x8000 != 0 || rig.reg("iocon")&(mcpBANK|mcpSEQOP) != 0 {
+					t.Errorf("GPINTEN is 0x%04x, IOCON 0x%02x", rig.reg("gpinten"), rig.reg("iocon"))
+				}
+			})
+		})
+	}
+}
+
+// I2C has no check sum: with the defaults one flipped bit in one polled scan is no press, and a press is one.
+func TestMCP23017FlippedBit(t *testing.T) {
+	for _, blind := range []bool{false, true} {
+		bubble(t, func(t *testing.T, rig *expanderRig) {
+			if blind {
+				rig.cfg.Interrupt = rig.irq
+				rig.irq.be(true, errors.New("gone"))
+			}
+			line := button
+			line.Debounce = 10 * time.Millisecond
+			events := make(chan Event, 64)
+			b := NewBank(BankConfig{Chip: "io", Lines: []LineConfig{line}, Open: func() (Chip, error) { return OpenMCP23017(rig.cfg) }}, events)
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- b.Run(ctx) }()
+			time.Sleep(995 * time.Millisecond)
+			for len(events) > 0 {
+				<-events
+			}
+			flip := true
+			rig.mu.Lock()
+			rig.spoil = func(n int, w, r []byte, do func() error) error {
+				err := do()
+				if i := mcpGPIO - int(w[0]); flip && i >= 0 && i < len(r) {
+					time.Sleep(300 * time.Microsecond) // on the wire: the next scan is a little later than the period
+					r[i] ^= 1 << 3
+					flip = false
+				}
+				return err
+			}
+			rig.mu.Unlock()
+			time.Sleep(200 * time.Millisecond)
+			if n := len(events); n != 0 {
+				t.Errorf("blind %v: one flipped bit: %d events, the first %+v, want none", blind, n, <-events)
+			}
+			rig.input(3, false)
+			time.Sleep(50 * time.Millisecond)
+			if n := len(events); n != 1 {
+				t.Errorf("blind %v: a press: %d events, want 1", blind, n)
+			}
+			cancel()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
