@@ -171,13 +171,6 @@ func (e *expander) failed(err error) error {
 	return fmt.Errorf("%s: %w", e.name, err)
 }
 
-// Repairs counts how often the chip was found with other registers than it was given.
-func (e *expander) Repairs() int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.repairs
-}
-
 // store writes what differs, the latch first and the direction last; but a line that is to be an input is let go before anything
 // else, as its latch bit may drive against what is wired to it.
 func (e *expander) store(have, want expanderRegs) error {

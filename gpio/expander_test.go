@@ -913,3 +913,10 @@ func TestExpanderSlowTaker(t *testing.T) {
 		}
 	})
 }
+
+// Repairs counts how often the chip was found with other registers than it was given.
+func (e *expander) Repairs() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.repairs
+}
