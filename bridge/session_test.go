@@ -203,7 +203,7 @@ func TestSessionOrderAtStart(t *testing.T) {
 		eventMsg("gw/bell", "1"), stateMsg("gw/a", "OFF"), stateMsg("gw/b", "OFF"), stateMsg("gw/a", "ON"))
 	r.await(t, true)
 	r.Publish(stateMsg("gw/a", "OFF"))
-	got := w.until(t, "gw/a=OFF")
+	got := slices.DeleteFunc(w.until(t, "gw/a=OFF"), func(s string) bool { return strings.HasSuffix(s, "!") }) // retained: its subscription met the first message
 	if want := []string{"gw/a=ON", "gw/b=OFF", "gw/status=online", "gw/bell=1", "gw/a=OFF"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
