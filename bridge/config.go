@@ -3,13 +3,16 @@ package bridge
 // Config is what the bridge joins: points, rules between them, and how the broker is told. The configuration file's loader
 // has completed and checked it. Each kind of point has its configuration beside its behaviour, in a file of its own.
 type Config struct {
-	Device     string // [a-z0-9_-]+, the first level under the prefix
-	Inputs     []Input
-	Outputs    []Output
-	Sensors    []Sensor
-	Rules      []Rule
-	Interlocks []Interlock
-	Status     Status
+	Device        string // [a-z0-9_-]+, the first level under the prefix
+	ID            string // what the gateway is recognised by when Device changes: [a-z0-9_-]+; empty: Device
+	Inputs        []Input
+	Outputs       []Output
+	Groups        []Group
+	Sensors       []Sensor
+	Rules         []Rule
+	Interlocks    []Interlock
+	Status        Status
+	HomeAssistant HomeAssistant
 }
 
 // Status is where and how the gateway says that it is there.

@@ -11,6 +11,8 @@ type Input struct {
 	Name  string
 	Label string // free text for people
 	Channel
+	Entity   Entity
+	Gestures Gestures
 }
 
 // errUnread is why a point is not available before its hardware has said anything.

@@ -14,6 +14,7 @@ type Output struct {
 	Label        string // free text for people
 	CommandTopic string // empty: <state topic>/set
 	Channel
+	Entity Entity
 	MaxOn  time.Duration // switched off when it has been on for that long; 0: never
 	Pulse  time.Duration // every ON lasts that long; 0: until OFF
 	OnExit Exit
@@ -58,8 +59,7 @@ type output struct {
 	waiting *Command  // an ON that waits for another output of the group to be off for long enough
 	waitEnd time.Time // and until when at most
 
-	due   time.Time // the next tick
-	timer int       // place among the timers, -1: none
+	timer timer
 }
 
 // ending is how an ON ends by itself.
@@ -77,10 +77,9 @@ func (e *ending) sooner(at time.Time, by string) {
 }
 
 func newOutput(cfg *Output, t *Topics) *output {
-	return &output{
-		cfg: cfg, topic: t.State(cfg.Name), words: newWordings(cfg.PayloadOn, cfg.PayloadOff),
-		err: errUnread, timer: -1,
-	}
+	o := &output{cfg: cfg, topic: t.State(cfg.Name), words: newWordings(cfg.PayloadOn, cfg.PayloadOff), err: errUnread}
+	o.timer = newTimer(o.tick)
+	return o
 }
 
 // command resolves a wish to ON or OFF and carries it out, or says why not.
@@ -289,7 +288,7 @@ func (o *output) schedule(s *state) {
 		due = earliest(due, o.group.free(o, s.now))
 		due = earliest(due, o.waitEnd)
 	}
-	s.timers.set(o, due)
+	s.timers.set(&o.timer, due)
 }
 
 // earliest gives the earlier of two times, of which zero means never.

@@ -15,15 +15,6 @@ type Rule struct {
 	Only    Only
 }
 
-// Trigger is what an input does to fire a rule. None fires on a first read or a resync.
-type Trigger uint8
-
-const (
-	Pressed  Trigger = iota // became active; "on" in the configuration means the same
-	Released                // became inactive; "off" means the same
-	Changed                 // either
-)
-
 // Only limits when a rule acts.
 type Only uint8
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"time"
 
 	"gatewayd/sensors"
 )
@@ -17,6 +18,8 @@ type Sensor struct {
 	Quantities []sensors.Quantity
 	QoS        byte
 	Retain     bool
+	Every      time.Duration // how often it measures
+	Entity     Entity
 }
 
 type sensor struct {

@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"container/heap"
 	"errors"
 	"fmt"
 	"maps"
@@ -147,7 +146,7 @@ func (s *state) step(in any, now time.Time) (do []Write, send []Message, next ti
 		panic(fmt.Sprintf("bridge: step does not take a %T", in))
 	}
 	for len(s.timers) > 0 && !s.timers[0].due.After(now) {
-		s.timers[0].tick(s)
+		s.timers[0].fire(s)
 	}
 	if len(s.timers) > 0 {
 		next = s.timers[0].due
@@ -315,33 +314,4 @@ func (s *state) available(name string, yes bool) {
 		payload = online
 	}
 	s.publish(s.topics.Availability(name), payload, 1, true)
-}
-
-// timer is an output that wants a tick at a time.
-type timers []*output
-
-func (t timers) Len() int           { return len(t) }
-func (t timers) Less(i, j int) bool { return t[i].due.Before(t[j].due) }
-func (t timers) Swap(i, j int)      { t[i], t[j] = t[j], t[i]; t[i].timer, t[j].timer = i, j }
-func (t *timers) Push(x any)        { o := x.(*output); o.timer = len(*t); *t = append(*t, o) }
-func (t *timers) Pop() any {
-	n := len(*t) - 1
-	o := (*t)[n]
-	(*t)[n], o.timer = nil, -1
-	*t = (*t)[:n]
-	return o
-}
-
-// set gives an output its next tick; the zero time means none.
-func (t *timers) set(o *output, due time.Time) {
-	o.due = due
-	switch {
-	case due.IsZero() && o.timer >= 0:
-		heap.Remove(t, o.timer)
-	case due.IsZero():
-	case o.timer >= 0:
-		heap.Fix(t, o.timer)
-	default:
-		heap.Push(t, o)
-	}
 }

@@ -15,8 +15,10 @@ var Reserved = []string{"status", "gateway"}
 //
 //	gatewayd/<device>/status               online or offline, retained, the last will
 //	gatewayd/<device>/gateway/<leaf>       health, info, error: the gateway's own
+//	gatewayd/<device>/gateway/set          commands to the gateway itself
 //	gatewayd/<device>/<point>              state; another topic if the configuration gives one
-//	gatewayd/<device>/<point>/set          commands to an output, or <its topic>/set
+//	gatewayd/<device>/<point>/set          commands to an output or a group, or <its topic>/set
+//	gatewayd/<device>/<input>/event        gestures: a press, a click, a double click
 //	gatewayd/<device>/<point>/error        why a command was refused, or failed
 //	gatewayd/<device>/<point>/availability online or offline, retained
 //	gatewayd/<device>/<sensor>/<quantity>  a reading
@@ -24,8 +26,8 @@ type Topics struct {
 	root     string            // gatewayd/<device>/
 	status   string            // where the gateway's own status is
 	states   map[string]string // of points whose topic was given
-	commands map[string]string // of outputs, by name
-	outputs  map[string]string // names of outputs, by command topic
+	commands map[string]string // of outputs and groups, by name
+	targets  map[string]string // names of outputs and groups, by command topic
 }
 
 // NewTopics lays out the topics of a configuration.
@@ -35,7 +37,7 @@ func NewTopics(c *Config) *Topics {
 		status:   c.Status.Topic,
 		states:   map[string]string{},
 		commands: map[string]string{},
-		outputs:  map[string]string{},
+		targets:  map[string]string{},
 	}
 	if t.status == "" {
 		t.status = t.root + "status"
@@ -51,14 +53,20 @@ func NewTopics(c *Config) *Topics {
 	for _, p := range c.Sensors {
 		given(p.Name, p.Topic)
 	}
+	commanded := func(name, command string) {
+		if command == "" {
+			command = t.State(name) + "/set"
+		}
+		t.commands[name] = command
+		t.targets[command] = name
+	}
 	for _, p := range c.Outputs {
 		given(p.Name, p.Topic)
-		command := p.CommandTopic
-		if command == "" {
-			command = t.State(p.Name) + "/set"
-		}
-		t.commands[p.Name] = command
-		t.outputs[command] = p.Name
+		commanded(p.Name, p.CommandTopic)
+	}
+	for _, p := range c.Groups {
+		given(p.Name, p.Topic)
+		commanded(p.Name, p.CommandTopic)
 	}
 	return t
 }
@@ -89,8 +97,11 @@ func (t *Topics) State(name string) string {
 // Reading gives the topic of one of a sensor's quantities.
 func (t *Topics) Reading(sensor, quantity string) string { return t.State(sensor) + "/" + quantity }
 
-// Command gives the topic that an output takes commands on; it is empty for a point that takes none.
+// Command gives the topic that an output or a group takes commands on; it is empty for a point that takes none.
 func (t *Topics) Command(name string) string { return t.commands[name] }
+
+// Event gives the topic that an input's gestures are told on.
+func (t *Topics) Event(name string) string { return t.root + name + "/event" }
 
 // Error gives the topic that tells why a command to the point was refused.
 func (t *Topics) Error(name string) string { return t.root + name + "/error" }
@@ -101,17 +112,23 @@ func (t *Topics) Availability(name string) string { return t.root + name + "/ava
 // Subscriptions gives the filters that cover every command topic without overlapping.
 func (t *Topics) Subscriptions(c *Config) []string {
 	filters := []string{t.root + "+/set"}
-	for _, o := range c.Outputs {
-		if command := t.Command(o.Name); !Matches(filters[0], command) {
+	add := func(name string) {
+		if command := t.Command(name); !Matches(filters[0], command) {
 			filters = append(filters, command)
 		}
+	}
+	for _, p := range c.Outputs {
+		add(p.Name)
+	}
+	for _, p := range c.Groups {
+		add(p.Name)
 	}
 	return filters
 }
 
-// Target tells which point a command topic speaks to, whether that is an output or not. It is empty for any other topic.
+// Target tells which point a command topic speaks to, whether that takes commands or not; "gateway" is the gateway itself. It is empty for any other topic.
 func (t *Topics) Target(topic string) string {
-	if name, ok := t.outputs[topic]; ok {
+	if name, ok := t.targets[topic]; ok {
 		return name
 	}
 	rest, ours := strings.CutPrefix(topic, t.root)
