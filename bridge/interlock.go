@@ -12,39 +12,39 @@ type Interlock struct {
 	DeadTime time.Duration // between one's confirmed OFF and another's ON
 }
 
-// group is an interlock with its outputs; a nil group guards nothing.
-type group struct {
+// interlock is a group of outputs; a nil interlock guards nothing.
+type interlock struct {
 	cfg     *Interlock
 	outputs []*output
 }
 
 func (s *state) interlock(cfg *Interlock) error {
-	g := &group{cfg: cfg}
+	l := &interlock{cfg: cfg}
 	for _, name := range cfg.Outputs {
 		o := s.outputs[name]
-		if o == nil || o.group != nil {
-			return fmt.Errorf("bridge: interlock %q: %q is no output, or is in two groups", cfg.Name, name)
+		if o == nil || o.interlock != nil {
+			return fmt.Errorf("bridge: interlock %q: %q is no output, or is in two interlocks", cfg.Name, name)
 		}
-		o.group = g
-		g.outputs = append(g.outputs, o)
+		o.interlock = l
+		l.outputs = append(l.outputs, o)
 	}
 	return nil
 }
 
 // guard tells whether an output may be switched on: at once, or after a wait until another one has been off for the dead time.
 // An output counts as on from the wish for ON until its OFF is confirmed, and while its state is not known.
-func (g *group) guard(o *output, now time.Time) (wait bool, err error) {
-	if g == nil {
+func (l *interlock) guard(o *output, now time.Time) (wait bool, err error) {
+	if l == nil {
 		return false, nil
 	}
-	for _, other := range g.outputs {
+	for _, other := range l.outputs {
 		switch {
 		case other == o:
 		case other.err != nil:
-			return false, fmt.Errorf("interlock %q: whether %q is on is not known: %w", g.cfg.Name, other.cfg.Name, other.err)
+			return false, fmt.Errorf("interlock %q: whether %q is on is not known: %w", l.cfg.Name, other.cfg.Name, other.err)
 		case other.wished || other.waiting != nil || other.on && !other.pending:
-			return false, fmt.Errorf("interlock %q: %q is on", g.cfg.Name, other.cfg.Name)
-		case other.pending || other.since.Add(g.cfg.DeadTime).After(now):
+			return false, fmt.Errorf("interlock %q: %q is on", l.cfg.Name, other.cfg.Name)
+		case other.pending || other.since.Add(l.cfg.DeadTime).After(now):
 			wait = true
 		}
 	}
@@ -52,15 +52,15 @@ func (g *group) guard(o *output, now time.Time) (wait bool, err error) {
 }
 
 // free tells when the dead time of the others will be over; zero: not yet known.
-func (g *group) free(o *output, now time.Time) (at time.Time) {
-	for _, other := range g.outputs {
+func (l *interlock) free(o *output, now time.Time) (at time.Time) {
+	for _, other := range l.outputs {
 		if other == o {
 			continue
 		}
 		if other.pending {
 			return time.Time{}
 		}
-		if end := other.since.Add(g.cfg.DeadTime); end.After(now) && end.After(at) {
+		if end := other.since.Add(l.cfg.DeadTime); end.After(now) && end.After(at) {
 			at = end
 		}
 	}
@@ -68,11 +68,11 @@ func (g *group) free(o *output, now time.Time) (at time.Time) {
 }
 
 // recheck lets a waiting output see whether its time has come.
-func (g *group) recheck(s *state) {
-	if g == nil {
+func (l *interlock) recheck(s *state) {
+	if l == nil {
 		return
 	}
-	for _, o := range g.outputs {
+	for _, o := range l.outputs {
 		if o.waiting != nil {
 			o.tick(s)
 		}
@@ -80,12 +80,12 @@ func (g *group) recheck(s *state) {
 }
 
 // found switches all off when more than one is found on.
-func (g *group) found(s *state) {
-	if g == nil {
+func (l *interlock) found(s *state) {
+	if l == nil {
 		return
 	}
 	n := 0
-	for _, o := range g.outputs {
+	for _, o := range l.outputs {
 		if o.seen && o.on && o.err == nil {
 			n++
 		}
@@ -93,8 +93,8 @@ func (g *group) found(s *state) {
 	if n < 2 {
 		return
 	}
-	for _, o := range g.outputs {
+	for _, o := range l.outputs {
 		o.turnOff(s, "interlock")
-		s.complain(s.topics.Error(o.cfg.Name), fmt.Sprintf("%s: interlock %q: more than one is on, all are switched off", o.cfg.Name, g.cfg.Name))
+		s.complain(s.topics.Error(o.cfg.Name), fmt.Sprintf("%s: interlock %q: more than one is on, all are switched off", o.cfg.Name, l.cfg.Name))
 	}
 }

@@ -34,10 +34,11 @@ const confirmWithin = 2 * time.Second
 
 // output is one output's state. The latest wish and what the chip has confirmed are kept apart: only the latter is published.
 type output struct {
-	cfg   *Output
-	topic string
-	words wordings
-	group *group // its interlock; nil: none
+	cfg       *Output
+	topic     string
+	words     wordings
+	interlock *interlock // nil: none
+	groups    []*group   // that it is in
 
 	chip  string
 	err   error // why it is not available; its state is not known then
@@ -56,7 +57,7 @@ type output struct {
 	before ending        // of the ON that was confirmed before that wish: it holds again if the wish is withdrawn
 	maybe  bool          // it was wished on, and no OFF has been confirmed since
 
-	waiting *Command  // an ON that waits for another output of the group to be off for long enough
+	waiting *Command  // an ON that waits for another output of the interlock to be off for long enough
 	waitEnd time.Time // and until when at most
 
 	timer timer
@@ -76,6 +77,8 @@ func (e *ending) sooner(at time.Time, by string) {
 	}
 }
 
+var errRetained = errors.New("it is retained, and would switch again at every start: publish commands without the retain flag")
+
 func newOutput(cfg *Output, t *Topics) *output {
 	o := &output{cfg: cfg, topic: t.State(cfg.Name), words: newWordings(cfg.PayloadOn, cfg.PayloadOff), err: errUnread}
 	o.timer = newTimer(o.tick)
@@ -85,11 +88,11 @@ func newOutput(cfg *Output, t *Topics) *output {
 // command resolves a wish to ON or OFF and carries it out, or says why not.
 func (o *output) command(s *state, c Command) error {
 	if c.Retained {
-		return errors.New("it is retained, and would switch again at every start: publish commands without the retain flag")
+		return errRetained
 	}
 	switch {
 	case c.Verb != VerbToggle:
-	case o.wished || o.waiting != nil:
+	case o.wanted():
 		c.Verb, c.For = VerbOff, 0
 	case !o.seen:
 		return fmt.Errorf("nothing to toggle from: %w", o.err)
@@ -105,6 +108,17 @@ func (o *output) command(s *state, c Command) error {
 	}
 	return nil
 }
+
+func (o *output) wording() *wordings { return &o.words }
+
+func (o *output) retell(s *state) {
+	if o.seen {
+		o.publish(s)
+	}
+}
+
+// wanted tells whether the latest wish was ON.
+func (o *output) wanted() bool { return o.wished || o.waiting != nil }
 
 // turnOff is never refused: an OFF is kept until it succeeds.
 func (o *output) turnOff(s *state, source string) {
@@ -127,13 +141,13 @@ func (o *output) turnOn(s *state, c Command) error {
 		return fmt.Errorf("not available: %w", o.err)
 	}
 	o.waiting = nil
-	wait, err := o.group.guard(o, s.now)
+	wait, err := o.interlock.guard(o, s.now)
 	if err != nil {
 		o.schedule(s)
 		return err
 	}
 	if wait {
-		o.waiting, o.waitEnd = &c, s.now.Add(confirmWithin+o.group.cfg.DeadTime)
+		o.waiting, o.waitEnd = &c, s.now.Add(confirmWithin+o.interlock.cfg.DeadTime)
 		o.schedule(s)
 		return nil
 	}
@@ -192,7 +206,7 @@ func (o *output) event(s *state, e *gpio.Event) {
 		o.found(s)
 	}
 	o.schedule(s)
-	o.group.recheck(s)
+	o.interlock.recheck(s)
 }
 
 // confirmed ends a wish: the time that an ON lasts begins.
@@ -215,7 +229,7 @@ func (o *output) found(s *state) {
 		o.off.sooner(s.now.Add(o.cfg.MaxOn), "max_on")
 	}
 	if o.wished {
-		o.group.found(s)
+		o.interlock.found(s)
 	}
 }
 
@@ -269,7 +283,7 @@ func (o *output) tick(s *state) {
 		if o.waiting != nil { // still not free
 			if o.waitEnd = end; reached(end, s.now) {
 				o.waiting = nil
-				err = fmt.Errorf("interlock %q: the other output is still not off", o.group.cfg.Name)
+				err = fmt.Errorf("interlock %q: the other output is still not off", o.interlock.cfg.Name)
 			}
 		}
 		if err != nil {
@@ -285,7 +299,7 @@ func reached(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }
 func (o *output) schedule(s *state) {
 	due := earliest(o.limit, o.off.at)
 	if o.waiting != nil {
-		due = earliest(due, o.group.free(o, s.now))
+		due = earliest(due, o.interlock.free(o, s.now))
 		due = earliest(due, o.waitEnd)
 	}
 	s.timers.set(&o.timer, due)
@@ -309,7 +323,7 @@ func (o *output) exit(s *state) {
 		err := o.turnOn(s, exit)
 		if o.waiting != nil { // there is no time to wait any more
 			o.waiting = nil
-			err = fmt.Errorf("interlock %q: the other output is not off yet", o.group.cfg.Name)
+			err = fmt.Errorf("interlock %q: the other output is not off yet", o.interlock.cfg.Name)
 		}
 		if err != nil {
 			s.refuse(o.cfg.Name, exit, err)

@@ -9,15 +9,15 @@ const (
 )
 
 // queue holds commands between the session, which must not wait, and the loop. When it is full it refuses the newest,
-// but never an OFF: the latest OFF of each output has a place of its own.
+// but never an OFF: the latest OFF of each output and group has a place of its own.
 type queue struct {
 	wake   chan struct{} // of capacity 1
 	topics *Topics
-	words  map[string]*wordings // of outputs, by name
+	words  map[string]*wordings // of outputs and groups, by name
 
 	mu      sync.Mutex // guards the following
 	waiting []Inbound
-	offs    map[string]Inbound // by output
+	offs    map[string]Inbound // by output or group
 	refused map[string]int     // by topic
 }
 
@@ -26,8 +26,8 @@ func newQueue(s *state) *queue {
 		wake: make(chan struct{}, 1), topics: s.topics, words: map[string]*wordings{},
 		offs: map[string]Inbound{}, refused: map[string]int{},
 	}
-	for name, o := range s.outputs {
-		q.words[name] = &o.words
+	for name, p := range s.targets {
+		q.words[name] = p.wording()
 	}
 	return q
 }

@@ -11,7 +11,7 @@ type Rule struct {
 	Is      Trigger
 	Do      Verb
 	For     time.Duration // of ON, TOGGLE and PULSE; 0: as the output has it
-	Outputs []string      // each on its own: TOGGLE toggles every one from where it is
+	Outputs []string      // or groups; each on its own: TOGGLE toggles every one from where it is
 	Only    Only
 }
 
@@ -34,8 +34,8 @@ func (s *state) addRule(r *Rule) error {
 		return fmt.Errorf("bridge: rule on %q: no such input", r.When)
 	}
 	for _, name := range r.Outputs {
-		if s.outputs[name] == nil {
-			return fmt.Errorf("bridge: rule on %q: no output %q", r.When, name)
+		if s.targets[name] == nil {
+			return fmt.Errorf("bridge: rule on %q: no output or group %q", r.When, name)
 		}
 	}
 	i.rules = append(i.rules, &rule{r, fmt.Sprintf("rule on %q", r.When)})

@@ -49,10 +49,19 @@ type (
 	}
 )
 
-// point is what a state holds of one configured point. Its kind is its file: input.go, output.go, sensor.go.
+// point is what a state holds of one configured point. Its kind is its file: input.go, output.go, group.go, sensor.go.
 type point interface {
 	// command takes a wish, or refuses it with a reason for people.
 	command(s *state, c Command) error
+}
+
+// target is a point that takes commands, and tells a state.
+type target interface {
+	point
+	// wording gives the payloads of its commands.
+	wording() *wordings
+	// retell publishes what is confirmed, if there is anything: a controller that has shown a wish already goes back to what is so.
+	retell(s *state)
 }
 
 // state owns all that the gateway knows of its points. It does no I/O, reads no clock, has no lock and starts nothing:
@@ -64,7 +73,8 @@ type state struct {
 	inputs  map[string]*input
 	outputs map[string]*output
 	sensors map[string]*sensor
-	order   []*output // as configured
+	targets map[string]target // outputs and groups
+	order   []*output         // as configured
 	health  health
 
 	now      time.Time
@@ -87,6 +97,7 @@ func newState(cfg *Config) (*state, error) {
 		inputs:  map[string]*input{},
 		outputs: map[string]*output{},
 		sensors: map[string]*sensor{},
+		targets: map[string]target{},
 		health:  newHealth(),
 	}
 	for i := range cfg.Inputs {
@@ -95,8 +106,15 @@ func newState(cfg *Config) (*state, error) {
 	}
 	for i := range cfg.Outputs {
 		p := newOutput(&cfg.Outputs[i], s.topics)
-		s.outputs[p.cfg.Name], s.points[p.cfg.Name] = p, p
+		s.outputs[p.cfg.Name], s.points[p.cfg.Name], s.targets[p.cfg.Name] = p, p, p
 		s.order = append(s.order, p)
+	}
+	for i := range cfg.Groups {
+		p, err := newGroup(&cfg.Groups[i], s)
+		if err != nil {
+			return nil, err
+		}
+		s.points[p.cfg.Name], s.targets[p.cfg.Name] = p, p
 	}
 	for i := range cfg.Sensors {
 		p := newSensor(&cfg.Sensors[i], s.topics)
@@ -112,7 +130,7 @@ func newState(cfg *Config) (*state, error) {
 			return nil, err
 		}
 	}
-	if n := len(cfg.Inputs) + len(cfg.Outputs) + len(cfg.Sensors); n != len(s.points) {
+	if n := len(cfg.Inputs) + len(cfg.Outputs) + len(cfg.Groups) + len(cfg.Sensors); n != len(s.points) {
 		return nil, errors.New("bridge: two points of one name")
 	}
 	return s, nil
@@ -162,6 +180,9 @@ func (s *state) start() {
 	for _, p := range s.cfg.Outputs {
 		s.available(p.Name, false)
 	}
+	for _, p := range s.cfg.Groups {
+		s.available(p.Name, false)
+	}
 	for _, p := range s.cfg.Sensors {
 		s.available(p.Name, false)
 	}
@@ -197,6 +218,9 @@ func (s *state) event(e *gpio.Event) {
 	}
 	if o := s.outputs[e.Line]; o != nil {
 		o.event(s, e)
+		for _, g := range o.groups {
+			g.look(s)
+		}
 	} else if i := s.inputs[e.Line]; i != nil {
 		i.event(s, e)
 	}
@@ -215,13 +239,13 @@ func (s *state) receive(m *Inbound) {
 		return
 	}
 	c := Command{Point: name, Source: "command", Retained: m.Retained}
-	if o := s.outputs[name]; o != nil {
+	if p := s.targets[name]; p != nil {
 		if own := s.topics.Command(name); own != m.Topic {
 			s.refuse(name, c, fmt.Errorf("its commands come on %q", own))
 			return
 		}
 		var err error
-		if c.Verb, c.For, err = o.words.command(m.Payload); err != nil {
+		if c.Verb, c.For, err = p.wording().command(m.Payload); err != nil {
 			s.refuse(name, c, err)
 			return
 		}
@@ -243,8 +267,8 @@ func (s *state) wish(c Command) {
 func (s *state) refuse(name string, c Command, reason error) {
 	s.health.refused++
 	s.answer(s.topics.Error(name), fmt.Sprintf("%s: %s refused: %v", name, c.Source, reason))
-	if o := s.outputs[name]; o != nil && o.seen {
-		o.publish(s) // a controller that has shown the wish already goes back to what is so
+	if p := s.targets[name]; p != nil {
+		p.retell(s)
 	}
 }
 
@@ -252,7 +276,7 @@ func (s *state) refuse(name string, c Command, reason error) {
 func (s *state) unknown(topic, name string) {
 	s.health.refused++
 	text := fmt.Sprintf("command on %q: no such point", cut(topic))
-	if meant := near.Of(name, maps.Keys(s.outputs)); meant != "" {
+	if meant := near.Of(name, maps.Keys(s.targets)); meant != "" {
 		text += fmt.Sprintf(", did you mean %q?", meant)
 	}
 	s.answer(s.topics.Gateway("error"), text)

@@ -53,6 +53,9 @@ func house() *Config {
 	}
 }
 
+// otherHouses change the house for the transcript of that name.
+var otherHouses = map[string]func(*Config){"group": withGroups}
+
 // A transcript is a text of inputs ("> 1.5s event door on edge") and, indented below each, what step answered to it and
 // to the ticks that came due before the next one.
 type player struct {
@@ -183,7 +186,11 @@ func TestStep(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := newState(house())
+			cfg := house()
+			if changed := otherHouses[strings.TrimSuffix(filepath.Base(file), ".txt")]; changed != nil {
+				changed(cfg)
+			}
+			s, err := newState(cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
