@@ -27,9 +27,9 @@ func check(path string, show bool) error {
 	if show {
 		return cfg.Print(os.Stdout)
 	}
-	fmt.Printf("%s: ok: gateway %q, %s, %s, %s, %s\n", path, cfg.Device,
+	fmt.Printf("%s: ok: gateway %q, %s, %s, %s, %s, %s\n", path, cfg.Device,
 		count(len(cfg.Bridge.Inputs), "input"), count(len(cfg.Bridge.Outputs), "output"),
-		count(len(cfg.Sensors), "sensor"), count(len(cfg.Bridge.Rules), "rule"))
+		count(len(cfg.Bridge.Groups), "group"), count(len(cfg.Sensors), "sensor"), count(len(cfg.Bridge.Rules), "rule"))
 	return nil
 }
 

@@ -100,6 +100,18 @@ func TestDemo(t *testing.T) {
 	c.wants(t, "light/l01", "OFF")
 	c.Publish("light/l01/set", 1, false, "toggle")
 	c.wants(t, "light/l01", "ON")
+	c.wants(t, "gatewayd/demo/all_lights", "ON")
+	c.Publish("gatewayd/demo/all_lights/set", 1, false, "toggle")
+	c.wants(t, "light/l01", "OFF")
+	c.wants(t, "gatewayd/demo/all_lights", "OFF")
+	c.Publish("gatewayd/demo/all_lights/set", 1, false, "ON")
+	for _, topic := range []string{"light/l01", "light/l02", "light/l03", "gatewayd/demo/all_lights"} {
+		c.wants(t, topic, "ON")
+	}
+	c.Publish("gatewayd/demo/all_lights/set", 1, false, "OFF")
+	c.wants(t, "gatewayd/demo/all_lights", "OFF")
+	c.Publish("light/l01/set", 1, false, "ON")
+	c.wants(t, "light/l01", "ON")
 	c.Publish("gatewayd/demo/boiler/set", 1, false, `{"state":"ON","for":"100ms"}`)
 	c.wants(t, "gatewayd/demo/boiler", "ON")
 	c.wants(t, "gatewayd/demo/boiler", "OFF")

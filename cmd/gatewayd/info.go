@@ -25,11 +25,12 @@ func info(cfg *config.Config) []byte {
 		System  string `json:"system"`
 		Inputs  int    `json:"inputs"`
 		Outputs int    `json:"outputs"`
+		Groups  int    `json:"groups"`
 		Sensors int    `json:"sensors"`
 		Rules   int    `json:"rules"`
 	}{
 		"gatewayd", version, commit, cfg.Device, board(), serial(), runtime.GOOS + "/" + runtime.GOARCH,
-		len(cfg.Bridge.Inputs), len(cfg.Bridge.Outputs), len(cfg.Sensors), len(cfg.Bridge.Rules),
+		len(cfg.Bridge.Inputs), len(cfg.Bridge.Outputs), len(cfg.Bridge.Groups), len(cfg.Sensors), len(cfg.Bridge.Rules),
 	})
 	if err != nil {
 		panic(err) // text and numbers always marshal

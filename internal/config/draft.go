@@ -54,7 +54,7 @@ func (b *base) self() *base { return b }
 func (b *base) String() string { return fmt.Sprintf("%s %q (line %d)", b.kind, b.name, b.node.Line) }
 
 // pointLists are the kinds of points. A new kind is added here.
-var pointLists = []key[*draft]{inputList, outputList, sensorList}
+var pointLists = []key[*draft]{inputList, outputList, groupList, sensorList}
 
 // pointList describes the list of one kind of point.
 func pointList[P point](section, kind, doc string, made func() P, keys []key[P]) key[*draft] {
@@ -100,6 +100,7 @@ func (d *draft) check() {
 	d.checkI2CPins()
 	d.checkDevices()
 	d.checkInterlocks()
+	d.checkGroups()
 	d.checkRules()
 	d.checkTopics()
 	if len(d.points) == 0 && d.root.node.Kind == yaml.MappingNode && !d.root.unknown && !slices.ContainsFunc(names(pointLists), func(s string) bool { return d.root.bad[s] }) {
@@ -126,7 +127,7 @@ func (d *draft) checkNames() {
 		case slices.Contains(bridge.Reserved, b.name):
 			b.errorf(&d.notes, "name", "%q is a topic of the gateway itself (%s/%s/%s): choose another name", b.name, bridge.Prefix, d.device, b.name)
 		case len(others) > 0:
-			b.errorf(&d.notes, "name", "%s has this name already: one can be used once, over inputs, outputs and sensors", others[0].self())
+			b.errorf(&d.notes, "name", "%s has this name already: one can be used once, over inputs, outputs, groups and sensors", others[0].self())
 		default:
 			continue
 		}

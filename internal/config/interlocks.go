@@ -15,8 +15,8 @@ type interlock struct {
 	bridge.Interlock
 }
 
-var interlockList = list("interlocks", "groups of outputs of which one at most is on", func() *interlock { return new(interlock) }, always([]key[*interlock]{
-	field("name", "what messages call the group", name, func(l *interlock) *string { return &l.Name }).required(),
+var interlockList = list("interlocks", "outputs of which one at most is on", func() *interlock { return new(interlock) }, always([]key[*interlock]{
+	field("name", "what messages call it", name, func(l *interlock) *string { return &l.Name }).required(),
 	field("outputs", "two or more outputs", several(reference), func(l *interlock) *[]string { return &l.Outputs }).required(),
 	field("dead_time", "how long one must be off before another goes on", durationOr0(time.Millisecond, time.Minute),
 		func(l *interlock) *time.Duration { return &l.DeadTime }, 0),

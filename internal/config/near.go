@@ -24,14 +24,14 @@ var otherWords = map[string]string{
 	"host": "broker", "hostname": "broker", "server": "broker", "url": "broker", "user": "username", "pass": "password",
 	"ca_cert": "ca", "ca_file": "ca", "cafile": "ca", "cert_file": "cert", "certfile": "cert", "key_file": "key", "keyfile": "key",
 	"interval": "every", "update_interval": "every", "period": "every", "addr": "address", "i2c_address": "address",
-	"driver": "type", "module": "type", "kind": "type", "id": "name", "friendly_name": "label", "title": "label",
+	"members": "outputs", "driver": "type", "module": "type", "kind": "type", "id": "name", "friendly_name": "label", "title": "label",
 	"trigger": "when", "input": "when", "event": "is", "action": "do", "target": "output", "int": "interrupt", "irq": "interrupt",
 }
 
 // planned are keys that will come. They are refused like any unknown key, but with clearer words.
 var planned = []string{
 	"homeassistant", "id", "restore", "on_broker_lost", "brokers", "reload", "watch", "prefix", "web", "metrics", "log", "backlog", "state_file",
-	"counters", "meters", "dimmers", "covers", "groups", "scenes", "include", "above", "below", "filter", "calibrate", "expire_after", "safe_state",
+	"counters", "meters", "dimmers", "covers", "scenes", "include", "above", "below", "filter", "calibrate", "expire_after", "safe_state",
 }
 
 const notYet = "planned, does not work yet: remove it"

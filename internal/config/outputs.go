@@ -2,7 +2,6 @@ package config
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"gatewayd/bridge"
@@ -13,8 +12,7 @@ import (
 type output struct {
 	base
 	wire
-	bridge.Channel
-	command      string // its topic
+	switched
 	maxOn, pulse time.Duration
 	exit         bridge.Exit
 	group        *interlock // nil: none
@@ -33,10 +31,7 @@ var outputKeys = slices.Concat(
 		field("pulse", "every ON lasts that long; 0: until OFF", durationOr0(10*time.Millisecond, 720*time.Hour),
 			func(o *output) *time.Duration { return &o.pulse }, 0),
 	},
-	channelKeys(func(o *output) *bridge.Channel { return &o.Channel }),
-	[]key[*output]{
-		field("command_topic", "where its commands come from", topic, func(o *output) *string { return &o.command }),
-	},
+	switchedKeys(func(o *output) *switched { return &o.switched }),
 )
 
 var outputList = pointList("outputs", "output", "lines that are driven", func() *output { return new(output) }, outputKeys)
@@ -44,15 +39,7 @@ var outputList = pointList("outputs", "output", "lines that are driven", func() 
 func (o *output) connect(d *draft) {
 	r := &d.notes
 	o.Output = true
-	checkPayloads(r, &o.base, &o.Channel)
-	for _, p := range []struct{ key, text, opposite string }{{"payload_on", o.PayloadOn, "OFF"}, {"payload_off", o.PayloadOff, "ON"}} {
-		switch {
-		case strings.EqualFold(p.text, p.opposite), strings.EqualFold(p.text, "TOGGLE"):
-			o.errorf(r, p.key, "%s always means something else as a command: choose another payload, or swap on and off with active_low", quote(p.text))
-		case strings.HasPrefix(p.text, "{"):
-			o.errorf(r, p.key, "%s: a command that begins with { is read as JSON: choose another payload", quote(p.text))
-		}
-	}
+	o.checkCommands(r, &o.base, ", or swap on and off with active_low")
 	switch {
 	case o.maxOn > 0 && o.pulse > o.maxOn:
 		o.errorf(r, "pulse", "the pulse of %s is longer than max_on, %s", bridge.Hours(o.pulse), bridge.Hours(o.maxOn))
@@ -70,7 +57,6 @@ func (o *output) join(c *bridge.Config) {
 		MaxOn: o.maxOn, Pulse: o.pulse, OnExit: o.exit})
 }
 
-func (o *output) topics(t *bridge.Topics) []string {
-	o.Topic, o.command = t.State(o.name), t.Command(o.name)
-	return []string{o.Topic}
-}
+func (o *output) topics(t *bridge.Topics) []string { return o.complete(t, o.name) }
+
+func (o *output) drives() []*output { return []*output{o} }

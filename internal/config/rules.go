@@ -27,7 +27,7 @@ var ruleList = list("rules", "what happens without the broker's help", func() *r
 	field("do", "what happens to the outputs", oneOf(choice[bridge.Verb]{"on", bridge.VerbOn}, choice[bridge.Verb]{"off", bridge.VerbOff},
 		choice[bridge.Verb]{"toggle", bridge.VerbToggle}, choice[bridge.Verb]{"pulse", bridge.VerbPulse}),
 		func(r *rule) *bridge.Verb { return &r.Do }).required(),
-	field("output", "one output, or a list", several(reference), func(r *rule) *[]string { return &r.Outputs }).required(),
+	field("output", "one output or group, or a list", several(reference), func(r *rule) *[]string { return &r.Outputs }).required(),
 	field("for", "how long, for on and pulse; 0: as the output has it", durationOr0(10*time.Millisecond, 168*time.Hour),
 		func(r *rule) *time.Duration { return &r.For }, 0),
 	field("only", "when it acts: always, or while the broker is not connected", oneOf(choice[bridge.Only]{"always", bridge.Always},
@@ -97,28 +97,57 @@ func (d *draft) checkWhen(r *rule) {
 	}
 }
 
-// checkTargets gives the outputs of a rule; known says that these are all.
+// checkTargets gives the outputs of a rule, those of its groups among them; known says that these are all.
 func (d *draft) checkTargets(r *rule) (outputs []*output, known bool) {
 	if r.bad["output"] {
 		return nil, false
 	}
-	groups := map[*interlock]*output{}
+	known = true
+	from := map[*output]target{}
+	locked := map[*interlock]*output{}
 	n, path := r.at("output")
 	for i, name := range r.Outputs {
 		at := elements(n)[i]
-		o := d.findOutput(at, path, name)
-		if o == nil {
+		p, other := find[target](d, at, path, name)
+		if other != nil {
+			d.errorf(at, path, "an output or a group is wanted: %q is the %s in line %d", name, other.self().kind, other.self().node.Line)
+		}
+		if p == nil {
+			known = false
 			continue
 		}
-		if slices.Contains(outputs, o) {
-			d.errorf(at, path, "%q is there twice", name)
+		drives := p.drives()
+		if twice := slices.IndexFunc(drives, func(o *output) bool { return from[o] != nil }); twice >= 0 {
+			d.errorf(at, path, "%s", thereTwice(drives[twice], from[drives[twice]], p))
+			known = false
 			continue
 		}
-		if other := groups[o.group]; o.group != nil && other != nil && (r.Do == bridge.VerbOn || r.Do == bridge.VerbPulse) && !r.bad["do"] {
-			d.errorf(at, path, "%q and %q are in interlock %q: one at most can be on", other.name, name, o.group.Name)
+		for _, o := range drives {
+			from[o] = p
+			if other := locked[o.group]; o.group != nil && other != nil && from[other] != p && (r.Do == bridge.VerbOn || r.Do == bridge.VerbPulse) && !r.bad["do"] {
+				d.errorf(at, path, "%q and %q are in interlock %q: one at most can be on", other.name, o.name, o.group.Name)
+			}
+			locked[o.group] = o
 		}
-		groups[o.group] = o
-		outputs = append(outputs, o)
+		outputs = append(outputs, drives...)
 	}
-	return outputs, len(outputs) == len(r.Outputs)
+	return outputs, known
+}
+
+// thereTwice tells of an output that a rule names twice, by itself or by a group.
+func thereTwice(o *output, first, second target) string {
+	if first == second {
+		return fmt.Sprintf("%q is there twice", first.self().name)
+	}
+	var groups []string
+	for _, p := range []target{first, second} {
+		if g, ok := p.(*outputGroup); ok {
+			groups = append(groups, fmt.Sprintf("%q", g.name))
+		}
+	}
+	where := "it is in group " + groups[0] + ", too"
+	if len(groups) > 1 {
+		where = "it is in groups " + join(groups, "and")
+	}
+	return fmt.Sprintf("%q is there twice: %s", o.name, where)
 }

@@ -41,8 +41,9 @@ func (d *draft) checkTopics() {
 			}
 		}
 	}
-	commands := map[string]*output{}
-	for _, o := range all[*output](d) {
+	commands := map[string]*base{}
+	for _, p := range all[target](d) {
+		o, s := p.self(), p.speaks()
 		if o.bad["name"] || o.bad["topic"] || o.bad["command_topic"] {
 			continue
 		}
@@ -51,18 +52,18 @@ func (d *draft) checkTopics() {
 		if !o.has(key) {
 			key = "topic"
 		}
-		switch other := commands[o.command]; {
-		case len(o.command) > maxTopic:
-			o.errorf(&d.notes, key, "the command topic is %d bytes long: MQTT has room for %d", len(o.command), maxTopic)
-		case o.command == o.Topic:
+		switch other := commands[s.command]; {
+		case len(s.command) > maxTopic:
+			o.errorf(&d.notes, key, "the command topic is %d bytes long: MQTT has room for %d", len(s.command), maxTopic)
+		case s.command == s.Topic:
 			o.errorf(&d.notes, key, "commands come from the topic that the state is published on: every state would be taken for a command; "+
-				"the usual one is %s/set", clip(o.Topic))
-		case used[o.command] != "":
-			o.errorf(&d.notes, key, "commands come from %s, which is published by %s", quote(o.command), used[o.command])
+				"the usual one is %s/set", clip(s.Topic))
+		case used[s.command] != "":
+			o.errorf(&d.notes, key, "commands come from %s, which is published by %s", quote(s.command), used[s.command])
 		case other != nil:
-			o.errorf(&d.notes, key, "%s is the command topic already of %s", quote(o.command), &other.base)
+			o.errorf(&d.notes, key, "%s is the command topic already of %s", quote(s.command), other)
 		default:
-			commands[o.command] = o
+			commands[s.command] = o
 		}
 	}
 }
