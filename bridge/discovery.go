@@ -138,6 +138,3 @@ func marshal(v any) []byte {
 	}
 	return bytes.TrimRight(out.Bytes(), "\n")
 }
-
-// discover makes the books of a configuration: the gateway's first, then one for each area.
-func discover(cfg *Config, t *Topics, about *About) []*book { return nil }

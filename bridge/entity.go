@@ -76,3 +76,15 @@ func (e *Entity) class() string {
 	}
 	return e.DeviceClass
 }
+
+// CategoryFits tells whether a component can be of that category: what only tells something cannot be configuration. Home Assistant
+// fails to add the entity otherwise.
+func CategoryFits(component, category string) bool {
+	switch category {
+	case "", "diagnostic":
+		return true
+	case "config":
+		return component != "sensor" && component != "binary_sensor" && component != "event"
+	}
+	return false
+}

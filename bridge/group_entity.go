@@ -30,3 +30,10 @@ func (g *Group) lights(outputs []Output) bool {
 	}
 	return found > 0 && found == len(g.Outputs)
 }
+
+// announce puts the group into its book.
+func (g *Group) announce(c *catalogue) {
+	if s := c.shows(g.Shown(c.cfg.Outputs), g.Name, g.QoS, OutputComponents); s != nil {
+		c.commanded(s, &g.Channel)
+	}
+}

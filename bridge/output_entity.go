@@ -58,3 +58,39 @@ func (p *Output) Shown() Entity {
 		return ""
 	})
 }
+
+// announce puts the output into its book.
+func (p *Output) announce(c *catalogue) {
+	if s := c.shows(p.Shown(), p.Name, p.QoS, OutputComponents); s != nil {
+		c.commanded(s, &p.Channel)
+	}
+}
+
+// sirenCommand makes gatewayd's JSON of the duration that Home Assistant may give with an ON.
+const sirenCommand = "{{ {'state': value, 'for': duration} | to_json if duration is defined and duration else value }}"
+
+// commanded puts what takes ON and OFF into its book, with the point's own words. Nothing is retained and nothing believed: the state
+// is told after every command.
+func (c *catalogue) commanded(s *showing, ch *Channel) {
+	w := newWordings(ch.PayloadOn, ch.PayloadOff)
+	on, off := string(w.on), string(w.off)
+	e := c.component(s, s.Component, "", s.Name, s.class())
+	e.CommandTopic = c.topics.Command(s.point)
+	if e.Platform != "button" {
+		e.StateTopic = c.topics.State(s.point)
+	}
+	switch e.Platform {
+	case "button":
+		e.PayloadPress = on
+	case "valve":
+		e.PayloadOpen, e.PayloadClose, e.StateOpen, e.StateClosed = on, off, on, off
+	case "lock":
+		e.PayloadUnlock, e.PayloadLock, e.StateUnlocked, e.StateLocked = on, off, on, off
+	case "siren":
+		e.CommandTemplate, e.Volume = sirenCommand, new(false)
+		fallthrough
+	default:
+		e.PayloadOn, e.PayloadOff = unless("ON", on), unless("OFF", off)
+	}
+	s.book.Components = append(s.book.Components, e)
+}

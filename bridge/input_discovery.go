@@ -1,0 +1,72 @@
+package bridge
+
+// announce puts the input into its book: its state, and where gestures are told, an event and a device trigger for each.
+func (p *Input) announce(c *catalogue) {
+	s := c.shows(p.Shown(), p.Name, p.QoS, InputComponents)
+	if s == nil {
+		return
+	}
+	w := newWordings(p.PayloadOn, p.PayloadOff)
+	e := c.component(s, "binary_sensor", "", s.Name, s.class())
+	e.StateTopic = c.topics.State(p.Name)
+	e.PayloadOn, e.PayloadOff = unless("ON", string(w.on)), unless("OFF", string(w.off))
+	s.book.Components = append(s.book.Components, e)
+	if len(p.Gestures.Told) == 0 {
+		return
+	}
+	topic := c.topics.Event(p.Name)
+	e = c.component(s, "event", "event", s.Name, "button")
+	e.StateTopic = topic
+	e.EventTypes = p.Gestures.words()
+	s.book.Components = append(s.book.Components, e)
+	subtype := c.subtype(s)
+	for _, word := range e.EventTypes {
+		s.book.Components = append(s.book.Components, component{
+			key: s.ID + "-" + word, Platform: "device_automation", AutomationType: "trigger", Type: triggerType(word), Subtype: subtype,
+			Topic: topic, ValueTemplate: "{{ value_json.event_type }}", Payload: word, QoS: level(p.QoS),
+		})
+	}
+}
+
+// words are the words that are told, each once.
+func (g *Gestures) words() []string {
+	var words []string
+	seen := map[Trigger]bool{}
+	for _, t := range g.Told {
+		if !seen[t] {
+			seen[t] = true
+			words = append(words, t.String())
+		}
+	}
+	return words
+}
+
+// triggerType gives Home Assistant's own type of a device trigger where that means the same, so that it is shown in the user's
+// language. Its button_short_release is not our release, which follows a long press, too.
+func triggerType(word string) string {
+	switch word {
+	case "click":
+		return "button_short_press"
+	case "double":
+		return "button_double_press"
+	case "triple":
+		return "button_triple_press"
+	case "long":
+		return "button_long_press"
+	}
+	return word
+}
+
+// subtype gives what an input's triggers are called. Home Assistant refuses two of one type and subtype on a device, so that the
+// second input of one name has its own behind it.
+func (c *catalogue) subtype(s *showing) string {
+	name := apart(s.book.Device.Name, s.Name)
+	if name == "" {
+		name = s.Name
+	}
+	for c.called[s.book.name+"\x00"+name] {
+		name += " (" + s.point + ")"
+	}
+	c.called[s.book.name+"\x00"+name] = true
+	return name
+}

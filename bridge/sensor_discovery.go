@@ -1,0 +1,31 @@
+package bridge
+
+import (
+	"strings"
+	"time"
+)
+
+// announce puts the sensor's readings into its book, each as a sensor of its own.
+func (p *Sensor) announce(c *catalogue) {
+	s := c.shows(p.Shown(), p.Name, p.QoS, SensorComponents)
+	if s == nil {
+		return
+	}
+	for i := range p.Quantities {
+		q := &p.Quantities[i]
+		reading := p.ShownReading(q)
+		e := c.component(s, "sensor", q.Name, reading.Name, reading.class())
+		if bare := apart(s.book.Device.Name, s.Name); bare == "" && e.Class != "" && e.Class == strings.ReplaceAll(q.Name, " ", "_") {
+			e.Name = nil // Home Assistant names it by its class, in the user's language
+		}
+		e.Unit, e.StateClass, e.Precision = q.Unit, q.StateClass, new(q.Precision)
+		e.StateTopic = c.topics.Reading(p.Name, q.Name)
+		if p.Every > 0 {
+			e.ExpireAfter = int((3*p.Every + expireSlack) / time.Second)
+		}
+		s.book.Components = append(s.book.Components, e)
+	}
+}
+
+// expireSlack is what a reading may be late besides three missed measurements: a reconnect, for example.
+const expireSlack = 30 * time.Second
