@@ -30,6 +30,7 @@ type Parts struct {
 	Set     func(line string, active bool) // hands a wish to the line's bank; does not block
 	Publish func(Message)                  // hands a message to the session; does not block
 	Vitals  func() Vitals                  // asks the process; called from the loop, must be quick; nil: none
+	About   About                          // what the program knows of itself and of the board
 	Log     *slog.Logger
 }
 
@@ -59,6 +60,7 @@ func New(cfg *Config, parts Parts) (*Bridge, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.about = parts.About
 	return &Bridge{
 		parts:   parts,
 		state:   s,

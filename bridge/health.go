@@ -20,6 +20,11 @@ type Vitals struct {
 	Memory     uint64 // resident, in bytes
 	Goroutines int
 	Troubles   []string // what else is wrong, for people
+
+	// What the board tells of itself; nil: not known now.
+	CPUTemperature *float64 // in degrees Celsius
+	UnderVoltage   *bool    // now
+	Throttled      *bool    // now: the firmware slows the processor down
 }
 
 // health is what the state counts for gateway/health.

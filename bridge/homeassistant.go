@@ -20,4 +20,5 @@ type About struct {
 	Chips          []string // the names of those that health reports
 	CPUTemperature bool     // health has it
 	UnderVoltage   bool     // health has it
+	Throttled      bool     // health has it
 }

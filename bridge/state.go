@@ -68,6 +68,7 @@ type target interface {
 // whatever happens is handed to step, whatever is to be done comes out of it.
 type state struct {
 	cfg     *Config
+	about   About
 	topics  *Topics
 	points  map[string]point
 	inputs  map[string]*input

@@ -31,6 +31,7 @@ type gateway struct {
 	pollers []*sensors.Poller
 	lines   map[string]*gpio.Bank // by the point's name
 	hw      hardware
+	gauges  *gauges
 	log     *slog.Logger
 	start   time.Time
 }
@@ -43,7 +44,7 @@ type manner struct {
 
 // newGateway builds the parts of a configuration. It starts nothing and opens nothing.
 func newGateway(cfg *config.Config, hw hardware, log *slog.Logger, m manner) (*gateway, error) {
-	g := &gateway{lines: map[string]*gpio.Bank{}, hw: hw, log: log, start: time.Now()}
+	g := &gateway{lines: map[string]*gpio.Bank{}, hw: hw, gauges: newGauges(hw.sys()), log: log, start: time.Now()}
 	topics := bridge.NewTopics(&cfg.Bridge)
 	var err error
 	g.bridge, err = bridge.New(&cfg.Bridge, bridge.Parts{
@@ -55,6 +56,7 @@ func newGateway(cfg *config.Config, hw hardware, log *slog.Logger, m manner) (*g
 			}
 		},
 		Vitals: g.vitals,
+		About:  about(cfg, g.gauges),
 		Log:    log,
 	})
 	if err != nil {
@@ -144,6 +146,7 @@ func (g *gateway) run(ctx context.Context) error {
 	for _, p := range g.pollers {
 		hardware.add(p.Run)
 	}
+	hardware.add(g.gauges.run)
 	session.add(g.session.Run)
 	tell(daemon.SdNotifyReady)
 	err := g.bridge.Run(ctx)
@@ -207,6 +210,7 @@ func (g *gateway) vitals() bridge.Vitals {
 	if s.Connects > 0 {
 		v.Reconnects = s.Connects - 1
 	}
+	g.gauges.fill(&v)
 	v.Troubles = g.troubles(&s)
 	return v
 }

@@ -18,6 +18,7 @@ type hardware interface {
 	gpiochip(label, device string) (gpio.Chip, error) // another chip that the kernel drives; one of the two is given
 	bus(number int) i2c.Bus                           // opens when it is used
 	busErrors() uint64                                // transfers that failed
+	sys() string                                      // where the kernel tells of the board itself: sysfs; empty: nowhere
 }
 
 // raspberry is the hardware of the machine that the program runs on.
@@ -57,6 +58,8 @@ func (b *raspberry) busErrors() (n uint64) {
 	}
 	return n
 }
+
+func (b *raspberry) sys() string { return "/sys" }
 
 // open gives the function that opens a configured chip.
 func open(c *config.Chip, hw hardware, interrupt gpio.Interrupt, log *slog.Logger) func() (gpio.Chip, error) {

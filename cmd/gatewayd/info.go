@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
 	"periph.io/x/host/v3/distro"
 
+	"gatewayd/bridge"
 	"gatewayd/internal/config"
 )
 
@@ -36,6 +38,20 @@ func info(cfg *config.Config) []byte {
 		panic(err) // text and numbers always marshal
 	}
 	return b
+}
+
+// about is what discovery tells of the gateway.
+func about(cfg *config.Config, g *gauges) bridge.About {
+	a := bridge.About{Version: version, Model: board(), Serial: serial()}
+	a.CPUTemperature, a.UnderVoltage, a.Throttled = g.has()
+	header := slices.ContainsFunc(cfg.Chips, func(c config.Chip) bool { return c.Interrupt != nil })
+	if header && cfg.Chips[0].Type != config.Header {
+		a.Chips = append(a.Chips, string(config.Header)) // for the interrupts alone
+	}
+	for i := range cfg.Chips {
+		a.Chips = append(a.Chips, cfg.Chips[i].Name)
+	}
+	return a
 }
 
 // board is the model as the firmware tells it, such as Raspberry Pi 3 Model B Rev 1.2; empty where it tells none.
