@@ -48,6 +48,7 @@ var alive = map[string]string{
 	cmd + "/gatewayd": mochi,
 	i2cdev:            "periph.io/x/conn/v3/i2c",
 	i2csim:            "periph.io/x/conn/v3/i2c",
+	openhab:           bridge,
 }
 
 func TestProject(t *testing.T) {
@@ -79,8 +80,9 @@ var allowed = graph{
 	config:                    {imports: []string{bridge, gpio, sensors, yaml, i2cdev}},
 	mqtttest:                  {imports: []string{mochi}},
 	web:                       {imports: []string{bridge}},
+	openhab:                   {imports: []string{bridge, sensors}, tests: []string{openhabs}},
 	i2cdev:                    {imports: []string{"periph.io/x/conn/v3/i2c"}},
-	cmd + "/gatewayd":         {imports: []string{bridge, config, web, distro, i2csim, mochi, mochi + "/listeners"}, tests: []string{paho}},
+	cmd + "/gatewayd":         {imports: []string{bridge, config, web, openhab, distro, i2csim, mochi, mochi + "/listeners"}, tests: []string{paho, openhabs}},
 	scripts + "/lab/pinbench": {imports: []string{paho, gpiocdev, scripts + "/lab/i2csim"}},
 	distro:                    {imports: []string{"os"}},
 	"gatewayd/bridgework":     {imports: []string{"gatewayd/internal/configuration", "periph.io/x/conn/v3"}}, // names that only begin alike
@@ -130,6 +132,9 @@ func TestRules(t *testing.T) {
 		{"mochi's config in a test", 10, graph{cmd + "/gatewayd": {tests: []string{mochiConf}}}, cmd + "/gatewayd imports " + mochiConf + " (in a test)"},
 		{"internal, the program", 11, graph{web: {imports: []string{cmd + "/gatewayd"}}}, web + " imports " + cmd + "/gatewayd"},
 		{"program, scripts", 12, graph{cmd + "/gatewayd": {imports: []string{scripts + "/lab/i2csim"}}}, cmd + "/gatewayd imports " + scripts + "/lab/i2csim"},
+		{"openHAB's files, config", 13, graph{openhab: {imports: []string{config}}}, openhab + " imports " + config},
+		{"openHAB's files, lines", 13, graph{openhab: {imports: []string{gpio}}}, openhab + " imports " + gpio},
+		{"program, a player of openHAB", 14, graph{cmd + "/gatewayd": {imports: []string{openhabs}}}, cmd + "/gatewayd imports " + openhabs},
 	}
 	planted := map[int]bool{}
 	for _, tt := range plants {

@@ -18,6 +18,8 @@ const (
 	i2cdev    = "gatewayd/internal/i2cdev"
 	i2csim    = "gatewayd/internal/i2csim"
 	mqtttest  = "gatewayd/internal/mqtttest"
+	openhab   = "gatewayd/internal/openhab"
+	openhabs  = "gatewayd/internal/openhabtest"
 	web       = "gatewayd/internal/web"
 	gpiocdev  = "github.com/warthog618/go-gpiocdev"
 	mochi     = "github.com/mochi-mqtt/server/v2"
@@ -95,6 +97,14 @@ var rules = []rule{
 	{
 		who: []string{all}, but: []string{scripts}, never: []string{scripts}, tests: true,
 		why: "what is in scripts is for building and testing; the gateway is complete without",
+	},
+	{
+		who: []string{openhab}, never: []string{config, web, mochi, yaml, i2cdev, i2csim, gpio}, behind: []string{bridge},
+		why: "it makes text from the bridge's configuration, and needs neither files nor hardware for it",
+	},
+	{
+		who: []string{all}, never: []string{openhabs},
+		why: "it plays openHAB for tests; test files alone import it",
 	},
 }
 
