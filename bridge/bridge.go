@@ -56,11 +56,10 @@ type Bridge struct {
 
 // New makes the bridge of a checked configuration. It starts nothing.
 func New(cfg *Config, parts Parts) (*Bridge, error) {
-	s, err := newState(cfg)
+	s, err := newState(cfg, parts.About)
 	if err != nil {
 		return nil, err
 	}
-	s.about = parts.About
 	return &Bridge{
 		parts:   parts,
 		state:   s,
@@ -131,6 +130,7 @@ func (b *Bridge) Run(ctx context.Context) error {
 			b.commands(now)
 		case l := <-b.links:
 			now = b.now()
+			b.commands(now) // what the broker had came before it
 			b.step(l, now)
 		case <-b.timer.C:
 			b.base = time.Now()

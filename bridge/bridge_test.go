@@ -156,7 +156,7 @@ func TestFlood(t *testing.T) {
 }
 
 func TestQueue(t *testing.T) {
-	s, err := newState(house())
+	s, err := newState(house(), About{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +208,7 @@ func big(n int) *Config {
 // The cost of an event must not grow with the number of points.
 func BenchmarkStep(b *testing.B) {
 	for _, n := range []int{16, 128, 2000} {
-		s, err := newState(big(n))
+		s, err := newState(big(n), About{})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -1,5 +1,7 @@
 package bridge
 
+import "cmp"
+
 // Config is what the bridge joins: points, rules between them, and how the broker is told. The configuration file's loader
 // has completed and checked it. Each kind of point has its configuration beside its behaviour, in a file of its own.
 type Config struct {
@@ -14,6 +16,9 @@ type Config struct {
 	Status        Status
 	HomeAssistant HomeAssistant
 }
+
+// identity is what Home Assistant recognises the gateway by.
+func (c *Config) identity() string { return "gatewayd_" + cmp.Or(c.ID, c.Device) }
 
 // Status is where and how the gateway says that it is there.
 type Status struct {

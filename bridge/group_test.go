@@ -24,13 +24,13 @@ func TestGroupNeedsOutputs(t *testing.T) {
 		c := house()
 		withGroups(c)
 		c.Groups[0].Outputs = []string{"l01", name}
-		if _, err := newState(c); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("no output %q", name)) {
+		if _, err := newState(c, About{}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("no output %q", name)) {
 			t.Errorf("a group with %q: %v", name, err)
 		}
 	}
 	c := house()
 	c.Groups = []Group{{Name: "l01", Outputs: []string{"l01"}}}
-	if _, err := newState(c); err == nil {
+	if _, err := newState(c, About{}); err == nil {
 		t.Error("no error for a group with the name of an output")
 	}
 }
@@ -43,7 +43,7 @@ func TestGroupRefusedByMany(t *testing.T) {
 		c.Outputs = append(c.Outputs, Output{Name: name})
 		c.Groups[0].Outputs = append(c.Groups[0].Outputs, name)
 	}
-	s, err := newState(c)
+	s, err := newState(c, About{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestGroupRefusedByMany(t *testing.T) {
 func TestGroupOffIsKept(t *testing.T) {
 	c := house()
 	withGroups(c)
-	s, err := newState(c)
+	s, err := newState(c, About{})
 	if err != nil {
 		t.Fatal(err)
 	}

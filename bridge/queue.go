@@ -1,11 +1,15 @@
 package bridge
 
-import "sync"
+import (
+	"bytes"
+	"sync"
+)
 
 const (
 	queueMost    = 256 // commands waiting
 	refusedMost  = 64  // topics that are answered one by one when the queue is full
 	payloadLimit = maxCommand + 1
+	newsMost     = 1 << 20 // bytes of what Home Assistant and we have announced
 )
 
 // queue holds commands between the session, which must not wait, and the loop. When it is full it refuses the newest,
@@ -19,6 +23,8 @@ type queue struct {
 	waiting []Inbound
 	offs    map[string]Inbound // by output or group
 	refused map[string]int     // by topic
+	news    []Inbound          // what concerns Home Assistant, whole
+	size    int                // of news, in bytes
 }
 
 func newQueue(s *state) *queue {
@@ -34,6 +40,10 @@ func newQueue(s *state) *queue {
 
 // put takes a message and never waits. It keeps no more of the payload than tells that it is too long.
 func (q *queue) put(m Inbound) {
+	if q.topics.discovers(m.Topic) || m.Topic == q.topics.birth {
+		q.putNews(m)
+		return
+	}
 	m.Payload = append([]byte(nil), m.Payload[:min(len(m.Payload), payloadLimit)]...)
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -50,6 +60,23 @@ func (q *queue) put(m Inbound) {
 		}
 		q.refused[topic]++
 	}
+	q.call()
+}
+
+// putNews takes a document. What finds no place is left out: the next connection brings it again.
+func (q *queue) putNews(m Inbound) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.size += len(m.Topic) + len(m.Payload); q.size > newsMost {
+		return
+	}
+	m.Payload = bytes.Clone(m.Payload)
+	q.news = append(q.news, m)
+	q.call()
+}
+
+// call wakes the loop.
+func (q *queue) call() {
 	select {
 	case q.wake <- struct{}{}:
 	default:
@@ -65,11 +92,12 @@ func (q *queue) off(name string, m *Inbound) bool {
 	return err == nil && verb == VerbOff
 }
 
-// take gives what waits: commands in order, then the OFFs that came while there was no place, then what was refused.
+// take gives what waits: news, commands in order, then the OFFs that came while there was no place, then what was refused.
 func (q *queue) take() (commands []Inbound, refused []overflow) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	commands, q.waiting = q.waiting, nil
+	commands = append(q.news, q.waiting...)
+	q.waiting, q.news, q.size = nil, nil, 0
 	for _, m := range q.offs {
 		commands = append(commands, m)
 	}

@@ -67,16 +67,17 @@ type target interface {
 // state owns all that the gateway knows of its points. It does no I/O, reads no clock, has no lock and starts nothing:
 // whatever happens is handed to step, whatever is to be done comes out of it.
 type state struct {
-	cfg     *Config
-	about   About
-	topics  *Topics
-	points  map[string]point
-	inputs  map[string]*input
-	outputs map[string]*output
-	sensors map[string]*sensor
-	targets map[string]target // outputs and groups
-	order   []*output         // as configured
-	health  health
+	cfg       *Config
+	about     About
+	topics    *Topics
+	points    map[string]point
+	inputs    map[string]*input
+	outputs   map[string]*output
+	sensors   map[string]*sensor
+	targets   map[string]target // outputs and groups
+	order     []*output         // as configured
+	health    health
+	announcer *announcer
 
 	now      time.Time
 	linked   bool
@@ -90,9 +91,10 @@ type state struct {
 }
 
 // newState makes the state of a checked configuration. Rules and interlocks that name unknown points are a mistake of the caller's.
-func newState(cfg *Config) (*state, error) {
+func newState(cfg *Config, about About) (*state, error) {
 	s := &state{
 		cfg:     cfg,
+		about:   about,
 		topics:  NewTopics(cfg),
 		points:  map[string]point{},
 		inputs:  map[string]*input{},
@@ -131,6 +133,7 @@ func newState(cfg *Config) (*state, error) {
 			return nil, err
 		}
 	}
+	s.announcer = newAnnouncer(cfg, s.topics, &s.about)
 	if n := len(cfg.Inputs) + len(cfg.Outputs) + len(cfg.Groups) + len(cfg.Sensors); n != len(s.points) {
 		return nil, errors.New("bridge: two points of one name")
 	}
@@ -154,6 +157,7 @@ func (s *state) step(in any, now time.Time) (do []Write, send []Message, next ti
 	case Link:
 		s.linked = in.Up
 		s.health.changed = s.health.changed || in.Up
+		s.announcer.link(s, in.Up)
 	case Vitals:
 		s.report(&in)
 	case start:
@@ -186,6 +190,25 @@ func (s *state) start() {
 	}
 	for _, p := range s.cfg.Sensors {
 		s.available(p.Name, false)
+	}
+}
+
+// restate tells states again that the broker does not keep, for somebody who has just begun to listen.
+func (s *state) restate() {
+	for i := range s.cfg.Inputs {
+		if p := s.inputs[s.cfg.Inputs[i].Name]; p.err == nil && !p.cfg.Retain {
+			s.publish(p.topic, p.words.state(p.active), p.cfg.QoS, false)
+		}
+	}
+	for _, o := range s.order {
+		if o.err == nil && !o.cfg.Retain {
+			o.publish(s)
+		}
+	}
+	for i := range s.cfg.Groups {
+		if g := &s.cfg.Groups[i]; !g.Retain {
+			s.targets[g.Name].retell(s)
+		}
 	}
 }
 
@@ -227,8 +250,11 @@ func (s *state) event(e *gpio.Event) {
 	}
 }
 
-// receive is a message on a command topic.
+// receive is a message on a topic that we subscribe to.
 func (s *state) receive(m *Inbound) {
+	if s.announcer.receive(s, m) {
+		return
+	}
 	if len(m.Payload) == 0 || s.stopping {
 		return // an empty payload is how retained messages are cleared: no command
 	}

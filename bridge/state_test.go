@@ -190,7 +190,7 @@ func TestStep(t *testing.T) {
 			if changed := otherHouses[strings.TrimSuffix(filepath.Base(file), ".txt")]; changed != nil {
 				changed(cfg)
 			}
-			s, err := newState(cfg)
+			s, err := newState(cfg, About{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -2,6 +2,8 @@ package bridge
 
 import (
 	"cmp"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -22,12 +24,20 @@ var Reserved = []string{"status", "gateway"}
 //	gatewayd/<device>/<point>/error        why a command was refused, or failed
 //	gatewayd/<device>/<point>/availability online or offline, retained
 //	gatewayd/<device>/<sensor>/<quantity>  a reading
+//
+// Home Assistant's own, which both sides write or read:
+//
+//	homeassistant/device/gatewayd_<id>/config         what the gateway is and has, retained
+//	homeassistant/device/gatewayd_<id>/<part>/config  the same of an area's device, or the rest of a large one
+//	homeassistant/status                              Home Assistant says that it is there
 type Topics struct {
 	root     string            // gatewayd/<device>/
 	status   string            // where the gateway's own status is
 	states   map[string]string // of points whose topic was given
 	commands map[string]string // of outputs and groups, by name
 	targets  map[string]string // names of outputs and groups, by command topic
+	announce string            // homeassistant/device/gatewayd_<id>
+	birth    string            // where Home Assistant says that it is there
 }
 
 // NewTopics lays out the topics of a configuration.
@@ -38,6 +48,8 @@ func NewTopics(c *Config) *Topics {
 		states:   map[string]string{},
 		commands: map[string]string{},
 		targets:  map[string]string{},
+		announce: cmp.Or(c.HomeAssistant.Prefix, "homeassistant") + "/device/" + c.identity(),
+		birth:    cmp.Or(c.HomeAssistant.BirthTopic, "homeassistant/status"),
 	}
 	if t.status == "" {
 		t.status = t.root + "status"
@@ -124,6 +136,70 @@ func (t *Topics) Subscriptions(c *Config) []string {
 		add(p.Name)
 	}
 	return filters
+}
+
+// Discovery gives the topic of a document for Home Assistant: of the gateway, if part is empty, or of a part of it.
+func (t *Topics) Discovery(part string) string {
+	if part != "" {
+		part = "/" + part
+	}
+	return t.announce + part + "/config"
+}
+
+// discovers tells whether a topic is one that Home Assistant and the gateway both write.
+func (t *Topics) discovers(topic string) bool {
+	rest, ours := strings.CutPrefix(topic, t.announce+"/")
+	return ours && (rest == "config" || strings.HasSuffix(rest, "/config") && strings.Count(rest, "/") == 1)
+}
+
+// Announcements gives the filters for what concerns Home Assistant.
+func (t *Topics) Announcements(c *Config) []string {
+	filters := []string{t.Discovery(""), t.Discovery("+")}
+	if c.HomeAssistant.Discovery {
+		filters = append(filters, t.birth)
+	}
+	return filters
+}
+
+// retained gives filters for all that the gateway keeps, or has kept, at the broker.
+func (t *Topics) retained(c *Config) []string {
+	filters := []string{t.root + "#", t.Discovery(""), t.Discovery("+")}
+	for _, topic := range slices.Sorted(maps.Keys(t.published(c))) {
+		if !Matches(filters[0], topic) {
+			filters = append(filters, topic)
+		}
+	}
+	return filters
+}
+
+// published is the set of all topics that the gateway publishes on, but for its announcements.
+func (t *Topics) published(c *Config) map[string]bool {
+	all := map[string]bool{t.status: true}
+	for _, leaf := range []string{"health", "info", "error"} {
+		all[t.Gateway(leaf)] = true
+	}
+	add := func(name string) {
+		for _, topic := range []string{t.State(name), t.Error(name), t.Availability(name)} {
+			all[topic] = true
+		}
+	}
+	for _, p := range c.Inputs {
+		add(p.Name)
+		all[t.Event(p.Name)] = true
+	}
+	for _, p := range c.Outputs {
+		add(p.Name)
+	}
+	for _, p := range c.Groups {
+		add(p.Name)
+	}
+	for _, p := range c.Sensors {
+		add(p.Name)
+		for _, q := range p.Quantities {
+			all[t.Reading(p.Name, q.Name)] = true
+		}
+	}
+	return all
 }
 
 // Target tells which point a command topic speaks to, whether that takes commands or not; "gateway" is the gateway itself. It is empty for any other topic.

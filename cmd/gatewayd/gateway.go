@@ -62,14 +62,11 @@ func newGateway(cfg *config.Config, hw hardware, log *slog.Logger, m manner) (*g
 	if err != nil {
 		return nil, err
 	}
-	g.session = bridge.NewSession(bridge.SessionConfig{
-		Broker: cfg.MQTT.Broker, ClientID: cfg.MQTT.ClientID,
-		Username: cfg.MQTT.Username, Password: cfg.MQTT.Password, PasswordFile: cfg.MQTT.PasswordFile,
-		CA: cfg.MQTT.CA, Cert: cfg.MQTT.Cert, Key: cfg.MQTT.Key, ServerName: cfg.MQTT.ServerName,
-		KeepAlive: cfg.MQTT.KeepAlive, Status: topics.StatusOf(cfg.Bridge.Status), Subscriptions: topics.Subscriptions(&cfg.Bridge),
-		InfoTopic: topics.Gateway("info"), Info: info(cfg), Identity: serial(),
-		Forget: m.forget,
-	}, g.bridge.Receive, g.linked, log)
+	session := sessionConfig(cfg)
+	session.Status, session.Subscriptions = topics.StatusOf(cfg.Bridge.Status), append(topics.Subscriptions(&cfg.Bridge), topics.Announcements(&cfg.Bridge)...)
+	session.InfoTopic, session.Info, session.Identity = topics.Gateway("info"), info(cfg), serial()
+	session.Forget = m.forget
+	g.session = bridge.NewSession(session, g.bridge.Receive, g.linked, log)
 	g.addBanks(cfg)
 	for _, s := range cfg.Sensors {
 		options := sensors.Options{Addr: s.Addr}
@@ -80,6 +77,15 @@ func newGateway(cfg *config.Config, hw hardware, log *slog.Logger, m manner) (*g
 			sensors.PollerConfig{Name: s.Name, Driver: s.Driver, Options: options, Every: s.Every, Log: log}, g.bridge.Samples()))
 	}
 	return g, nil
+}
+
+// sessionConfig is how the broker is reached.
+func sessionConfig(cfg *config.Config) bridge.SessionConfig {
+	m := &cfg.MQTT
+	return bridge.SessionConfig{
+		Broker: m.Broker, ClientID: m.ClientID, Username: m.Username, Password: m.Password, PasswordFile: m.PasswordFile,
+		CA: m.CA, Cert: m.Cert, Key: m.Key, ServerName: m.ServerName, KeepAlive: m.KeepAlive,
+	}
 }
 
 // addBanks makes a bank for each chip, the header first, as it gives the others their interrupts.
@@ -223,7 +229,7 @@ func (g *gateway) troubles(s *bridge.Stats) (all []string) {
 		}
 	}
 	for _, filter := range s.Refused {
-		all = append(all, fmt.Sprintf("the broker refuses the subscription %q: commands do not arrive", filter))
+		all = append(all, fmt.Sprintf("the broker refuses the subscription %q: what is sent there does not arrive", filter))
 	}
 	if s.OtherBoard != "" {
 		all = append(all, fmt.Sprintf("another board, serial %s, uses our name: give each gateway a device name of its own", s.OtherBoard))

@@ -1,0 +1,237 @@
+package bridge
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Home Assistant loads a platform when the first component of it comes; of a document that comes meanwhile it takes only the first
+// change. So what is to go is given time before what takes its place.
+const announceSettle = 5 * time.Second
+
+// originName is who we are in our documents.
+const originName = "gatewayd"
+
+// announceSpread is the longest wait after Home Assistant's birth: a house of gateways must not answer all at once.
+const announceSpread = 5 * time.Second
+
+// restateAfter is when states that the broker does not keep are told again after an announcement.
+const restateAfter = 2 * time.Second
+
+// announcer keeps at the broker what Home Assistant is to know of this gateway, and has it forget what is gone.
+//
+// Home Assistant identifies a component by its document's topic, its key and its platform, and removes it only by an entry that has
+// the platform alone. What an older run has announced is read from the retained documents themselves: what they have and ours do
+// not becomes such an entry first, and is left out a little later.
+type announcer struct {
+	topics *Topics
+	books  []*book         // none: nothing is announced, and what was is removed
+	public map[string]bool // what we publish besides: nothing of it is cleared
+	birth  string          // what Home Assistant says when it comes
+
+	known  map[string]found  // what the broker has, by topic
+	sent   map[string][]byte // what we last published, by topic; nil: cleared
+	silent map[string]bool   // topics that somebody else has cleared: we do not fight
+
+	spread                 func() time.Duration
+	again, finish, restate time.Time // when that is due; zero: it is not
+	timer                  timer
+}
+
+func newAnnouncer(cfg *Config, t *Topics, about *About) *announcer {
+	a := &announcer{
+		topics: t, public: t.published(cfg), birth: cmp.Or(cfg.HomeAssistant.BirthPayload, "online"),
+		known: map[string]found{}, sent: map[string][]byte{}, silent: map[string]bool{},
+		spread: func() time.Duration { return rand.N(announceSpread) },
+	}
+	if cfg.HomeAssistant.Discovery {
+		a.books = discover(cfg, t, about)
+	}
+	a.timer = newTimer(a.tick)
+	return a
+}
+
+// receive takes a message that concerns Home Assistant, and tells whether it was one.
+func (a *announcer) receive(s *state, m *Inbound) bool {
+	switch {
+	case a.topics.discovers(m.Topic):
+		a.document(s, m)
+	case m.Topic != a.topics.birth:
+		return false
+	case !m.Retained && string(m.Payload) == a.birth && a.again.IsZero():
+		a.again = s.now.Add(a.spread())
+		a.schedule(s)
+	}
+	return true
+}
+
+// document is what is, or was, on one of the topics of our documents.
+func (a *announcer) document(s *state, m *Inbound) {
+	switch {
+	case m.Retained:
+		a.known[m.Topic] = readFound(m.Payload)
+		if s.linked { // a broker that takes its time
+			a.reconcile(s)
+		}
+	case len(m.Payload) == 0 && a.sent[m.Topic] != nil && !a.silent[m.Topic]:
+		a.silent[m.Topic] = true
+		a.clear(s, m.Topic) // else the next connection would bring it back
+		s.complain(s.topics.Gateway("error"), fmt.Sprintf("%s was cleared: the device has been deleted in Home Assistant, and is announced "+
+			"again when gatewayd starts anew; home_assistant: {discovery: false} in the configuration keeps it away", m.Topic))
+	}
+}
+
+// link follows the connection.
+func (a *announcer) link(s *state, up bool) {
+	if up {
+		a.reconcile(s)
+		return
+	}
+	clear(a.known) // the next connection tells
+	a.again, a.finish, a.restate = time.Time{}, time.Time{}, time.Time{}
+	a.schedule(s)
+}
+
+// reconcile publishes the documents, and whatever is needed to get there from what the broker has.
+func (a *announcer) reconcile(s *state) {
+	parts := split(a.books, a.topics, a.known)
+	wanted := map[string]*part{}
+	for i := range parts {
+		wanted[parts[i].topic] = &parts[i]
+	}
+	// Identifiers that are in use where they are not to be: only when they are gone there can they come elsewhere.
+	leaving := map[entity]bool{}
+	goes := map[string][]component{}
+	for topic, f := range a.known {
+		for _, c := range f.components {
+			if p := wanted[topic]; p == nil || !p.has(&c) {
+				goes[topic] = append(goes[topic], c.removal())
+				leaving[c.entity()] = true
+			}
+		}
+	}
+	for i := range parts {
+		p := &parts[i]
+		going := goes[p.topic]
+		now := slices.DeleteFunc(slices.Clone(p.components), func(c component) bool {
+			return c.UniqueID != "" && leaving[c.entity()] || slices.ContainsFunc(going, func(g component) bool { return g.key == c.key })
+		})
+		if len(going) > 0 || len(now) < len(p.components) {
+			a.finish = s.now.Add(announceSettle)
+		}
+		a.publish(s, p.topic, p.book.document(append(now, going...)))
+	}
+	for _, topic := range slices.Sorted(maps.Keys(a.known)) {
+		if wanted[topic] == nil {
+			a.clear(s, topic)
+		}
+		for _, old := range a.known[topic].topics {
+			if strings.HasPrefix(old, Prefix+"/") && !a.public[old] { // a point's that is gone, or has another name
+				s.send = append(s.send, Message{Topic: old, QoS: 1, Retain: true, State: true})
+			}
+		}
+	}
+	clear(a.known)
+	for i := range parts {
+		a.known[parts[i].topic] = found{components: parts[i].components}
+	}
+	if len(parts) > 0 {
+		a.restate = s.now.Add(restateAfter)
+	}
+	a.schedule(s)
+}
+
+// tick does what is due.
+func (a *announcer) tick(s *state) {
+	if reached(a.finish, s.now) {
+		a.finish = time.Time{}
+		for _, p := range split(a.books, a.topics, a.known) {
+			a.publish(s, p.topic, p.book.document(p.components))
+		}
+	}
+	if reached(a.again, s.now) {
+		a.again = time.Time{}
+		for _, topic := range slices.Sorted(maps.Keys(a.sent)) {
+			if payload := a.sent[topic]; payload != nil {
+				a.publish(s, topic, payload)
+			}
+		}
+		a.restate = s.now.Add(restateAfter)
+	}
+	if reached(a.restate, s.now) {
+		a.restate = time.Time{}
+		s.restate()
+	}
+	a.schedule(s)
+}
+
+func (a *announcer) schedule(s *state) {
+	s.timers.set(&a.timer, earliest(earliest(a.again, a.finish), a.restate))
+}
+
+func (a *announcer) publish(s *state, topic string, payload []byte) {
+	if a.silent[topic] {
+		return
+	}
+	a.sent[topic] = payload
+	s.send = append(s.send, Message{Topic: topic, Payload: payload, QoS: 1, Retain: true, State: true})
+}
+
+// clear takes a document away, and so all that it had.
+func (a *announcer) clear(s *state, topic string) {
+	a.sent[topic] = nil
+	s.send = append(s.send, Message{Topic: topic, QoS: 1, Retain: true, State: true})
+}
+
+// found is what matters of a document at the broker.
+type found struct {
+	components []component // with key, platform and unique_id
+	topics     []string    // that they were told to read
+}
+
+// readFound reads a document that we, or an older version of us, have announced; of anything else it gives nothing.
+func readFound(payload []byte) (f found) {
+	type source struct {
+		Topic string `json:"topic"`
+	}
+	var d struct {
+		Origin     origin   `json:"origin"`
+		Available  []source `json:"availability"`
+		Components map[string]struct {
+			Platform   string   `json:"platform"`
+			UniqueID   string   `json:"unique_id"`
+			State      string   `json:"state_topic"`
+			Attributes string   `json:"json_attributes_topic"`
+			Available  []source `json:"availability"`
+		} `json:"components"`
+	}
+	if json.Unmarshal(payload, &d) != nil || d.Origin.Name != originName {
+		return found{}
+	}
+	topics := map[string]bool{}
+	for _, a := range d.Available {
+		topics[a.Topic] = true
+	}
+	for _, key := range slices.Sorted(maps.Keys(d.Components)) {
+		c := d.Components[key]
+		f.components = append(f.components, component{key: key, Platform: c.Platform, UniqueID: c.UniqueID})
+		topics[c.State], topics[c.Attributes] = true, true
+		for _, a := range c.Available {
+			topics[a.Topic] = true
+		}
+	}
+	delete(topics, "")
+	f.topics = slices.Sorted(maps.Keys(topics))
+	return f
+}
+
+// entity is what Home Assistant's registry knows a component by.
+type entity struct{ platform, uniqueID string }
+
+func (c *component) entity() entity { return entity{c.Platform, c.UniqueID} }

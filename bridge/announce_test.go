@@ -1,0 +1,426 @@
+package bridge
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// registry is what Home Assistant, running all the time, makes of documents: a component is known by its document's topic, its key
+// and its platform, is removed only by an entry that has the platform alone, and has its unique_id for good.
+type registry struct {
+	ids      map[string]string // topic, key and platform: unique_id
+	refusals []string
+}
+
+func (r *registry) take(topic string, payload []byte) {
+	if len(payload) == 0 {
+		maps.DeleteFunc(r.ids, func(id, _ string) bool { return strings.HasPrefix(id, topic+" ") })
+		return
+	}
+	var d struct {
+		Components map[string]map[string]any `json:"components"`
+	}
+	if err := json.Unmarshal(payload, &d); err != nil {
+		panic(err)
+	}
+	for _, key := range slices.Sorted(maps.Keys(d.Components)) {
+		c := d.Components[key]
+		id := fmt.Sprint(topic, " ", key, " ", c["platform"])
+		if len(c) == 1 {
+			delete(r.ids, id)
+			continue
+		}
+		if _, known := r.ids[id]; known {
+			continue
+		}
+		unique := fmt.Sprint(c["unique_id"])
+		for other, u := range r.ids {
+			if u == unique && strings.HasSuffix(other, fmt.Sprint(" ", c["platform"])) {
+				r.refusals = append(r.refusals, id+" has the unique_id of "+other)
+			}
+		}
+		r.ids[id] = unique
+	}
+}
+
+// world is a broker with Home Assistant behind it, over several runs of the gateway.
+type world struct {
+	t        *testing.T
+	retained map[string][]byte
+	ha       registry
+	now      time.Time
+	sent     []Message
+}
+
+func newWorld(t *testing.T) *world {
+	return &world{t: t, retained: map[string][]byte{}, ha: registry{ids: map[string]string{}}, now: time.Now()}
+}
+
+// gateway starts a run that announces books.
+func (w *world) gateway(books ...*book) *gateway {
+	cfg := house()
+	cfg.HomeAssistant.Discovery = true
+	s, err := newState(cfg, About{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	s.announcer.books = books
+	s.announcer.spread = func() time.Duration { return time.Second }
+	return &gateway{world: w, state: s}
+}
+
+type gateway struct {
+	*world
+	state *state
+	next  time.Time
+}
+
+// step takes an input and has the broker take what comes of it.
+func (g *gateway) step(in any) {
+	_, send, next := g.state.step(in, g.now)
+	g.next, g.sent = next, nil
+	for _, m := range send {
+		m.Payload = slices.Clone(m.Payload)
+		g.sent = append(g.sent, m)
+		if len(m.Payload) > 0 {
+			g.retained[m.Topic] = m.Payload
+		} else {
+			delete(g.retained, m.Topic)
+		}
+		if g.state.topics.discovers(m.Topic) {
+			g.ha.take(m.Topic, m.Payload)
+			defer g.step(Inbound{Topic: m.Topic, Payload: m.Payload}) // we hear ourselves
+		}
+	}
+}
+
+// connect has the broker tell what it keeps, and then that we are connected.
+func (g *gateway) connect() {
+	for _, topic := range slices.Sorted(maps.Keys(g.retained)) {
+		if g.state.topics.discovers(topic) {
+			g.step(Inbound{Topic: topic, Payload: g.retained[topic], Retained: true})
+		}
+	}
+	g.step(Link{Up: true})
+}
+
+func (g *gateway) disconnect() { g.step(Link{}) }
+
+// pass lets time go by.
+func (g *gateway) pass(d time.Duration) {
+	for end := g.now.Add(d); ; {
+		if g.next.IsZero() || g.next.After(end) {
+			g.now = end
+			return
+		}
+		g.now = g.next
+		g.step(tick{})
+	}
+}
+
+// wants compares what Home Assistant has with what it should have: "topic key platform unique_id".
+func (w *world) wants(want ...string) {
+	w.t.Helper()
+	var got []string
+	for id, unique := range w.ha.ids {
+		got = append(got, strings.TrimPrefix(id, "homeassistant/device/gatewayd_shed/")+" "+unique)
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		w.t.Errorf("Home Assistant has\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	for _, r := range w.ha.refusals {
+		w.t.Error(r)
+	}
+}
+
+// books are described as "key platform unique_id".
+func aBook(name string, components ...string) *book {
+	b := &book{name: name, Origin: origin{Name: originName}}
+	for _, text := range components {
+		f := strings.Fields(text)
+		b.Components = append(b.Components, component{key: f[0], Platform: f[1], UniqueID: f[2], StateTopic: "gatewayd/shed/" + f[0]})
+	}
+	return b
+}
+
+func TestAnnounce(t *testing.T) {
+	tests := []struct {
+		name      string
+		was, is   []*book
+		want      []string
+		documents []string // that are left at the broker
+	}{
+		{"the same", []*book{aBook("", "l01 light u1")}, []*book{aBook("", "l01 light u1")}, []string{"config l01 light u1"}, []string{"config"}},
+		{"removed", []*book{aBook("", "l01 light u1", "door binary_sensor u2")}, []*book{aBook("", "l01 light u1")},
+			[]string{"config l01 light u1"}, []string{"config"}},
+		{"other platform", []*book{aBook("", "l01 switch u1")}, []*book{aBook("", "l01 light u1")}, []string{"config l01 light u1"}, []string{"config"}},
+		{"other id", []*book{aBook("", "l01 light u1")}, []*book{aBook("", "l01 light u2")}, []string{"config l01 light u2"}, []string{"config"}},
+		{"other key, same id", []*book{aBook("", "l01 light u1")}, []*book{aBook("", "l1 light u1")}, []string{"config l1 light u1"}, []string{"config"}},
+		{"two change places", []*book{aBook("", "a light u1", "b light u2")}, []*book{aBook("", "a light u2", "b light u1")},
+			[]string{"config a light u2", "config b light u1"}, []string{"config"}},
+		{"into an area", []*book{aBook("", "l01 light u1", "x switch u2")}, []*book{aBook("", "x switch u2"), aBook("attic", "l01 light u1")},
+			[]string{"config x switch u2", "attic/config l01 light u1"}, []string{"config", "attic/config"}},
+		{"area gone", []*book{aBook(""), aBook("attic", "l01 light u1")}, []*book{aBook("", "l01 light u1")},
+			[]string{"config l01 light u1"}, []string{"config"}},
+		{"discovery off", []*book{aBook("", "l01 light u1"), aBook("attic", "l02 light u2")}, nil, nil, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			g := w.gateway(tt.was...)
+			g.connect()
+			g.pass(time.Minute)
+			g = w.gateway(tt.is...)
+			g.connect()
+			g.pass(time.Minute)
+			w.wants(tt.want...)
+			var documents []string
+			for topic, payload := range w.retained {
+				if name, ours := strings.CutPrefix(topic, "homeassistant/device/gatewayd_shed/"); ours {
+					documents = append(documents, name)
+					for _, c := range readFound(payload).components {
+						if c.UniqueID == "" {
+							t.Errorf("%s still has the removal of %s", topic, c.key)
+						}
+					}
+				}
+			}
+			slices.Sort(documents)
+			slices.Sort(tt.documents)
+			if !slices.Equal(documents, tt.documents) {
+				t.Errorf("documents %v, want %v", documents, tt.documents)
+			}
+		})
+	}
+}
+
+// Whatever is changed between runs, and whenever a run ends or the connection breaks: Home Assistant comes to have just what is
+// configured, and never refuses anything.
+func TestAnnounceChanges(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 300 {
+		w := newWorld(t)
+		var last []*book
+		for range 6 {
+			last = randomBooks(random)
+			g := w.gateway(last...)
+			g.connect()
+			for range random.IntN(3) {
+				g.pass(time.Duration(random.IntN(8000)) * time.Millisecond)
+				g.disconnect()
+				g.connect()
+			}
+			g.pass(time.Duration(random.IntN(8000)) * time.Millisecond)
+		}
+		g := w.gateway(last...)
+		g.connect()
+		g.pass(time.Minute)
+		var want []string
+		for _, b := range last {
+			topic := "config"
+			if b.name != "" {
+				topic = b.name + "/config"
+			}
+			for _, c := range b.Components {
+				want = append(want, fmt.Sprintf("%s %s %s %s", topic, c.key, c.Platform, c.UniqueID))
+			}
+		}
+		if w.wants(want...); t.Failed() {
+			return
+		}
+	}
+}
+
+func randomBooks(random *rand.Rand) []*book {
+	books := []*book{aBook(""), aBook("attic"), aBook("hall")}
+	for i, id := range random.Perm(6) {
+		if random.IntN(3) == 0 {
+			continue
+		}
+		b := books[random.IntN(3)]
+		more := aBook("", fmt.Sprintf("k%d %s u%d", i, []string{"light", "switch"}[random.IntN(2)], id))
+		b.Components = append(b.Components, more.Components...)
+	}
+	return slices.DeleteFunc(books, func(b *book) bool { return b.name != "" && len(b.Components) == 0 })
+}
+
+func TestAnnounceBirth(t *testing.T) {
+	w := newWorld(t)
+	g := w.gateway(aBook("", "l01 light u1"))
+	g.connect()
+	g.pass(time.Minute)
+	for _, tt := range []struct {
+		name    string
+		m       Inbound
+		pending bool
+	}{
+		{"retained", Inbound{Topic: "homeassistant/status", Payload: []byte("online"), Retained: true}, false},
+		{"offline", Inbound{Topic: "homeassistant/status", Payload: []byte("offline")}, false},
+		{"birth", Inbound{Topic: "homeassistant/status", Payload: []byte("online")}, true},
+	} {
+		g.step(tt.m)
+		if got := !g.next.IsZero(); got != tt.pending {
+			t.Errorf("%s: pending %v", tt.name, got)
+		}
+	}
+	g.pass(900 * time.Millisecond)
+	g.step(Inbound{Topic: "homeassistant/status", Payload: []byte("online")}) // once more: does not put it off
+	n := 0
+	for end := g.now.Add(time.Minute); !g.next.IsZero() && g.next.Before(end); {
+		g.now = g.next
+		_, send, next := g.state.step(tick{}, g.now)
+		for _, m := range send {
+			if g.state.topics.discovers(m.Topic) {
+				n++
+			}
+		}
+		g.next = next
+	}
+	if n != 1 {
+		t.Errorf("announced %d times", n)
+	}
+}
+
+// What Home Assistant has cleared stays away until the next run, also over a new connection and a birth; it is told once.
+func TestAnnounceCleared(t *testing.T) {
+	w := newWorld(t)
+	g := w.gateway(aBook("", "l01 light u1"), aBook("attic", "l02 light u2"))
+	g.connect()
+	g.pass(time.Minute)
+	topic := g.state.topics.Discovery("")
+	delete(w.retained, topic)
+	w.ha.take(topic, nil)
+	told := 0
+	for range 2 {
+		_, send, _ := g.state.step(Inbound{Topic: topic}, g.now)
+		for _, m := range send {
+			if m.Topic == "gatewayd/shed/gateway/error" {
+				told++
+			}
+		}
+	}
+	if told != 1 {
+		t.Errorf("told %d times", told)
+	}
+	g.disconnect()
+	g.connect()
+	g.step(Inbound{Topic: "homeassistant/status", Payload: []byte("online")})
+	g.pass(time.Minute)
+	w.wants("attic/config l02 light u2")
+	g = w.gateway(aBook("", "l01 light u1"), aBook("attic", "l02 light u2"))
+	g.connect()
+	g.pass(time.Minute)
+	w.wants("config l01 light u1", "attic/config l02 light u2")
+}
+
+// What others have written on our topics is no reason to remove anything, and is written over.
+func TestAnnounceForeign(t *testing.T) {
+	for _, payload := range []string{"junk", "{}", `{"origin":{"name":"other"},"components":{"l01":{"platform":"switch"}}}`, `{"components":[]}`} {
+		w := newWorld(t)
+		topic := "homeassistant/device/gatewayd_shed/config"
+		w.retained[topic] = []byte(payload)
+		g := w.gateway(aBook("", "l01 light u1"))
+		g.connect()
+		w.wants("config l01 light u1")
+		if g.state.announcer.finish != (time.Time{}) {
+			t.Errorf("%s: something is removed", payload)
+		}
+	}
+}
+
+// A point's topics go with it; those that are still in use, or another's, stay.
+func TestAnnounceGhosts(t *testing.T) {
+	w := newWorld(t)
+	old := aBook("", "gone switch u1", "l01 light u2")
+	old.Components[1].StateTopic = "light/l01"
+	old.Components = append(old.Components, component{key: "door", Platform: "binary_sensor", UniqueID: "u3", StateTopic: "gatewayd/shed/door",
+		Available: []availability{{Topic: "gatewayd/old/status"}, {Topic: "house/status"}}})
+	for _, topic := range []string{"gatewayd/shed/gone", "light/l01", "gatewayd/shed/door", "gatewayd/old/status", "house/status"} {
+		w.retained[topic] = []byte("x")
+	}
+	g := w.gateway(old)
+	w.retained[g.state.topics.Discovery("")] = old.document(old.Components)
+	g.state.announcer.books = []*book{aBook("", "door binary_sensor u3")}
+	g.connect()
+	g.pass(time.Minute)
+	for topic, want := range map[string]bool{
+		"gatewayd/shed/gone": false, "gatewayd/old/status": false, "light/l01": true, "gatewayd/shed/door": true, "house/status": true,
+	} {
+		if _, got := w.retained[topic]; got != want {
+			t.Errorf("%s is kept: %v", topic, got)
+		}
+	}
+}
+
+// A large gateway comes in several documents, and what is added or removed later moves nothing from one to another.
+func TestAnnounceSplit(t *testing.T) {
+	const n = 1000
+	large := func(from int) *book {
+		b := aBook("")
+		for i := from; i < n; i++ {
+			c := aBook("", fmt.Sprintf("p%d light u%d", i, i)).Components[0]
+			c.Name = marshal(strings.Repeat("x", 200))
+			b.Components = append(b.Components, c)
+		}
+		return b
+	}
+	w := newWorld(t)
+	g := w.gateway(large(0))
+	g.connect()
+	g.pass(time.Minute)
+	if len(w.ha.ids) != n {
+		t.Fatalf("%d components, want %d", len(w.ha.ids), n)
+	}
+	documents := 0
+	for topic, payload := range w.retained {
+		if !g.state.topics.discovers(topic) {
+			continue
+		}
+		if documents++; len(payload) > documentMost {
+			t.Errorf("%s: %d bytes", topic, len(payload))
+		}
+	}
+	if documents < 4 {
+		t.Errorf("%d documents", documents)
+	}
+	before := maps.Clone(w.ha.ids)
+	g = w.gateway(large(100))
+	g.connect()
+	g.pass(time.Minute)
+	if len(w.ha.ids) != n-100 {
+		t.Errorf("%d components, want %d", len(w.ha.ids), n-100)
+	}
+	for id := range w.ha.ids {
+		if before[id] == "" {
+			t.Fatalf("%s has moved", id)
+		}
+	}
+	g = w.gateway(aBook("", "p1 light u1"))
+	g.connect()
+	g.pass(time.Minute)
+	w.wants("config p1 light u1")
+}
+
+// States that the broker does not keep are told again once Home Assistant listens.
+func TestAnnounceRestates(t *testing.T) {
+	w := newWorld(t)
+	g := w.gateway(aBook("", "l01 light u1"))
+	g.connect()
+	g.pass(time.Second)
+	p := player{t: t, state: g.state, origin: g.now}
+	g.step(p.input("", []string{"event", "all_off", "on"}, g.now))
+	g.pass(900 * time.Millisecond)
+	g.sent = nil
+	g.pass(time.Second)
+	if len(g.sent) != 1 || g.sent[0].Topic != "gatewayd/shed/all_off" || string(g.sent[0].Payload) != "1" {
+		t.Errorf("got %v", g.sent)
+	}
+}

@@ -1,0 +1,155 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+)
+
+// ErrRunning says that the gateway seems to be running: what it has published would come back.
+var ErrRunning = errors.New("the gateway is online")
+
+const (
+	forgetQuiet = time.Second      // nothing more retained has come for that long
+	clearWithin = 30 * time.Second // until the broker has acknowledged
+)
+
+// Forgetting is what to do with what a gateway has left at its broker.
+type Forgetting struct {
+	Look  bool // only tell what there is
+	Force bool // also while the gateway is online
+}
+
+// Forget clears everything retained that a gateway with this configuration keeps at the broker: all below its root, its status, the
+// states on topics that the configuration names, its announcements for Home Assistant, and what those name of older
+// configurations. It gives the topics, sorted. It connects with an identifier of its own, and once.
+func Forget(ctx context.Context, session SessionConfig, cfg *Config, how Forgetting, log *slog.Logger) ([]string, error) {
+	t := NewTopics(cfg)
+	session.ClientID += "-forget"
+	session.Status = Status{Topic: t.Gateway("forget"), Online: "online", Offline: "offline"} // not to be seen as the gateway; cleared at the end
+	session.Subscriptions = t.retained(cfg)
+	session.InfoTopic, session.Info, session.Identity = "", nil, ""
+
+	var left leftovers
+	links := make(chan Link, 16)
+	s := NewSession(session, left.take, func(l Link) {
+		select {
+		case links <- l:
+		default:
+		}
+	}, log)
+	ctx, cancel := context.WithCancel(ctx)
+	var run sync.WaitGroup
+	run.Go(func() { s.Run(ctx) })
+	defer run.Wait()
+	defer cancel()
+
+	select {
+	case l := <-links:
+		if !l.Up {
+			return nil, l.Err
+		}
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if refused := s.Stats().Refused; len(refused) > 0 {
+		return nil, fmt.Errorf("the broker refuses to show %q: allow it there", refused)
+	}
+	if err := left.settle(ctx); err != nil {
+		return nil, err
+	}
+	status := t.StatusOf(cfg.Status)
+	if string(left.payload(status.Topic)) == status.Online && !how.Force && !how.Look {
+		return nil, ErrRunning
+	}
+	topics := left.topics(t)
+	if how.Look {
+		return topics, nil
+	}
+	for _, topic := range topics {
+		s.Publish(Message{Topic: topic, QoS: 1, Retain: true, State: true})
+	}
+	for end := time.Now().Add(clearWithin); ; {
+		if st := s.Stats(); st.Queued+st.InFlight == 0 {
+			return topics, nil
+		}
+		select {
+		case l := <-links:
+			return nil, fmt.Errorf("not all was cleared: %w", l.Err)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+		}
+		if time.Now().After(end) {
+			return nil, errNoAck
+		}
+	}
+}
+
+// leftovers are retained messages.
+type leftovers struct {
+	mu   sync.Mutex // guards the following
+	kept map[string][]byte
+	last time.Time // when the latest came
+}
+
+func (l *leftovers) take(m Inbound) {
+	if !m.Retained {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.kept == nil {
+		l.kept = map[string][]byte{}
+	}
+	l.kept[m.Topic], l.last = slices.Clone(m.Payload), time.Now()
+}
+
+func (l *leftovers) payload(topic string) []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.kept[topic]
+}
+
+// settle waits until nothing more comes.
+func (l *leftovers) settle(ctx context.Context) error {
+	start := time.Now()
+	for {
+		l.mu.Lock()
+		last := l.last
+		l.mu.Unlock()
+		if last.Before(start) {
+			last = start
+		}
+		wait := time.Until(last.Add(forgetQuiet))
+		if wait <= 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+}
+
+// topics are all that there is, and what announcements name besides.
+func (l *leftovers) topics(t *Topics) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := map[string]bool{}
+	for topic, payload := range l.kept {
+		all[topic] = true
+		if t.discovers(topic) {
+			for _, named := range readFound(payload).topics {
+				all[named] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
+}
