@@ -68,7 +68,7 @@ func (g *group) command(s *state, c Command) error {
 		c.Verb = VerbOn
 		for _, o := range g.members {
 			if o.wanted() {
-				c.Verb, c.For = VerbOff, 0
+				c.Verb = VerbOff
 			}
 		}
 	}

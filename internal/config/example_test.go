@@ -39,6 +39,10 @@ func TestExample(t *testing.T) {
 		Name: "pump", Label: "Water pump", CommandTopic: "gatewayd/shed/pump/set", MaxOn: 30 * time.Minute, OnExit: bridge.ExitOff,
 		Channel: bridge.Channel{Topic: "gatewayd/shed/pump", PayloadOn: "ON", PayloadOff: "OFF", QoS: 1, Retain: true},
 	})
+	equal(t, "groups", c.Bridge.Groups, []bridge.Group{{
+		Name: "all_lights", Label: "All lights", Outputs: []string{"l01", "l02"}, CommandTopic: "gatewayd/shed/all_lights/set",
+		Channel: bridge.Channel{Topic: "gatewayd/shed/all_lights", PayloadOn: "ON", PayloadOff: "OFF", QoS: 1, Retain: true},
+	}})
 	equal(t, "rules[0]", c.Bridge.Rules[0], bridge.Rule{When: "l01_button", Do: bridge.VerbToggle, Outputs: []string{"l01"}})
 	if s := c.Sensors[0]; s.Name != "climate" || s.Driver.Name != "bme280" || s.Bus != 1 || s.Addr != 0x76 || s.Every != 30*time.Second {
 		t.Errorf("sensor %+v", s)
