@@ -44,6 +44,7 @@ var alive = map[string]string{
 	gpio:              gpiocdev + "/uapi",
 	sensors:           "periph.io/x/conn/v3/i2c",
 	bridge:            paho,
+	hatest:            paho,
 	config:            yaml,
 	cmd + "/gatewayd": mochi,
 	i2cdev:            "periph.io/x/conn/v3/i2c",
@@ -79,6 +80,7 @@ var allowed = graph{
 	bridge:                    {imports: []string{gpio, sensors, paho}, tests: []string{mqtttest, i2csim}},
 	config:                    {imports: []string{bridge, gpio, sensors, yaml, i2cdev}},
 	mqtttest:                  {imports: []string{mochi}},
+	hatest:                    {imports: []string{paho}, tests: []string{mqtttest}},
 	web:                       {imports: []string{bridge}},
 	openhab:                   {imports: []string{bridge, sensors}, tests: []string{openhabs}},
 	i2cdev:                    {imports: []string{"periph.io/x/conn/v3/i2c"}},
@@ -122,6 +124,7 @@ func TestRules(t *testing.T) {
 		{"simulator, lines", 6, graph{i2csim: {imports: []string{gpiocdev + "/uapi"}}}, i2csim + " imports " + gpiocdev + "/uapi"},
 		{"page, a broker", 7, graph{web: {imports: []string{mochi + "/listeners"}}}, web + " imports " + mochi + "/listeners"},
 		{"program, a broker for tests", 8, graph{cmd + "/gatewayd": {imports: []string{mqtttest}}}, cmd + "/gatewayd imports " + mqtttest},
+		{"program, a Home Assistant for tests", 8, graph{cmd + "/gatewayd": {imports: []string{hatest}}}, cmd + "/gatewayd imports " + hatest},
 		{"program, host", 9, graph{cmd + "/gatewayd": {imports: []string{host}}}, cmd + "/gatewayd imports " + host},
 		{"lab, sysfs", 9, graph{scripts + "/lab/x": {imports: []string{host + "/sysfs"}}}, scripts + "/lab/x imports " + host + "/sysfs"},
 		{"host through a driver", 9, graph{

@@ -20,6 +20,7 @@ const (
 	mqtttest  = "gatewayd/internal/mqtttest"
 	openhab   = "gatewayd/internal/openhab"
 	openhabs  = "gatewayd/internal/openhabtest"
+	hatest    = "gatewayd/internal/hatest"
 	web       = "gatewayd/internal/web"
 	gpiocdev  = "github.com/warthog618/go-gpiocdev"
 	mochi     = "github.com/mochi-mqtt/server/v2"
@@ -63,8 +64,8 @@ var rules = []rule{
 		why: "bridge is given values; internal/config makes them from a file, internal/web asks it: both import it",
 	},
 	{
-		who: []string{all}, but: []string{bridge, scripts}, never: []string{paho}, direct: true,
-		why: "only the session in bridge talks to a broker, so that the client's traps are in one place",
+		who: []string{all}, but: []string{bridge, scripts, hatest}, never: []string{paho}, direct: true,
+		why: "only the session in bridge talks to a broker, so that the client's traps are in one place; hatest is another program's part",
 	},
 	{
 		who: []string{all}, but: []string{config}, never: []string{yaml}, direct: true, tests: true,
@@ -79,8 +80,8 @@ var rules = []rule{
 		why: "only the demo, and tests, have a broker inside; the gateway and its parts need none",
 	},
 	{
-		who: []string{all}, never: []string{mqtttest},
-		why: "it is a broker for tests; test files alone import it",
+		who: []string{all}, never: []string{mqtttest, hatest},
+		why: "they are a broker and a Home Assistant for tests; test files alone import them",
 	},
 	{
 		who: []string{all}, never: []string{host}, except: []string{distro}, tests: true,
