@@ -10,9 +10,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"gatewayd/bridge"
 	"gatewayd/internal/openhabtest"
+	"gatewayd/sensors"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -143,7 +145,7 @@ func TestAnyHouse(t *testing.T) {
 				if ch.StateTopic() != topics.State(p.Name) || ch.CommandTopic() != topics.Command(p.Name) || ch.Label != p.Label {
 					t.Errorf("%s: got %+v", p.Name, ch)
 				}
-				if want := labelText(p.Label); labels[channelID(p.Name)] != want {
+				if want := strings.NewReplacer("[", "(", "]", ")").Replace(p.Label); labels[channelID(p.Name)] != want {
 					t.Errorf("%s: label %q, want %q", p.Name, labels[channelID(p.Name)], want)
 				}
 				for word, payload := range map[string]string{"ON": p.PayloadOn, "OFF": p.PayloadOff} {
@@ -171,7 +173,8 @@ func words3(r *rand.Rand) string {
 }
 
 func anyHouse(r *rand.Rand) *bridge.Config {
-	c := &bridge.Config{Device: []string{"shed", "7-up", "a_b-c", "-"}[r.IntN(4)]}
+	c := &bridge.Config{Sensors: []bridge.Sensor{{Name: "s", Label: words3(r), Every: time.Minute,
+		Quantities: []sensors.Quantity{{Name: "a", Unit: words3(r)}, {Name: "b", Unit: "°C", Class: "temperature"}}}}, Device: []string{"shed", "7-up", "a_b-c", "-"}[r.IntN(4)]}
 	c.HomeAssistant = bridge.HomeAssistant{Name: words3(r), Diagnostics: r.IntN(2) == 0}
 	if r.IntN(2) == 0 {
 		c.HomeAssistant.Area = words3(r)
