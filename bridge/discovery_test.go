@@ -63,9 +63,12 @@ func mansion() (*Config, *About) {
 func TestDiscoveryGolden(t *testing.T) {
 	cfg, about := mansion()
 	files := map[string]bool{}
+	var documents [][]byte
 	for _, b := range discover(cfg, NewTopics(cfg), about) {
 		var got bytes.Buffer
-		if err := json.Indent(&got, b.document(b.Components), "", "  "); err != nil {
+		document := b.document(b.Components)
+		documents = append(documents, document)
+		if err := json.Indent(&got, document, "", "  "); err != nil {
 			t.Fatal(err)
 		}
 		got.WriteByte('\n')
@@ -83,6 +86,9 @@ func TestDiscoveryGolden(t *testing.T) {
 		if got.String() != string(want) {
 			t.Errorf("%s: got:\n%s", file, difference(got.String(), string(want)))
 		}
+	}
+	for _, wrong := range checkDocuments(documents...) {
+		t.Error(wrong)
 	}
 	all, _ := filepath.Glob("testdata/discovery/*.json")
 	for _, file := range all {
