@@ -78,7 +78,7 @@ func unless(usual, word string) string {
 }
 
 func (c *catalogue) add(name string, d device) *book {
-	b := &book{name: name, Device: d, Origin: origin{Name: "gatewayd", Version: c.about.Version}, Available: []availability{c.gateway}}
+	b := &book{name: name, Device: d, Origin: origin{Name: originName, Version: c.about.Version}, Available: []availability{c.gateway}}
 	c.books = append(c.books, b)
 	return b
 }

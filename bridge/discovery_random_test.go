@@ -249,7 +249,7 @@ func promises(t *testing.T, cfg *Config, about *About) (problems []string) {
 	}
 	problems = checkDocuments(documents...)
 	problems = append(problems, checkBooks(books)...)
-	s, err := newState(cfg)
+	s, err := newState(cfg, *about)
 	if err != nil {
 		t.Fatal(err)
 	}
