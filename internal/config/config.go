@@ -179,18 +179,24 @@ const nothingToDo = `nothing to do: at least one input, output or sensor is want
 // rootKeys are the sections of the file, in the order in which they are printed.
 var rootKeys = append([]key[*draft]{
 	field("device", "this gateway's name, the first level of its topics", device, func(d *draft) *string { return &d.device }),
+	field("id", "what controllers know it by when device was changed; device unless said", gatewayID, func(d *draft) *string { return &d.id }),
 	group("mqtt", "the broker", mqttKeys, func(d *draft) *mqtt { return &d.mqtt }),
+	homeAssistantGroup,
 	chipList,
 }, append(pointLists, interlockList, ruleList)...)
 
 var notDevice = regexp.MustCompile(`[^a-z0-9_-]+`)
 
-var device = scalar("small letters, digits, - and _", func(s string) (string, error) {
-	if s == "" || len(s) > 64 || notDevice.MatchString(s) {
-		return s, fmt.Errorf("%s cannot be a device's name: up to 64 small letters a to z, digits, - and _ are allowed", quote(s))
-	}
-	return s, nil
-}, wordOrNothing)
+var device, gatewayID = deviceOr("a device's name"), deviceOr("an id")
+
+func deviceOr(what string) value[string] {
+	return scalar("small letters, digits, - and _", func(s string) (string, error) {
+		if s == "" || len(s) > 64 || notDevice.MatchString(s) {
+			return s, fmt.Errorf("%s cannot be %s: up to 64 small letters a to z, digits, - and _ are allowed", quote(s), what)
+		}
+		return s, nil
+	}, wordOrNothing)
+}
 
 // hostName is replaced in tests.
 var hostName = os.Hostname

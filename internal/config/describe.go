@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 )
@@ -74,7 +75,7 @@ func list[T, S any](name, doc string, made func() S, keysOf func(*yaml.Node, S) 
 			}
 			if n.Kind != yaml.SequenceNode {
 				first, _ := keysOf(nil, made())
-				r.errorf(n, path, "a list is wanted (%s): begin each item with a dash, as in - %s: ...", doc, first[0].name)
+				r.errorf(n, path, "a list is wanted (%s): %s", doc, dashes(n, first[0].name))
 				return false
 			}
 			good := true
@@ -103,6 +104,18 @@ func list[T, S any](name, doc string, made func() S, keysOf func(*yaml.Node, S) 
 			return out
 		},
 	}
+}
+
+// dashes says how a list is written in place of what is there.
+func dashes(n *yaml.Node, first string) string {
+	if n.Kind != yaml.MappingNode || n.Style&yaml.FlowStyle != 0 || len(n.Content) < 2 || n.Content[0].Kind != yaml.ScalarNode {
+		return fmt.Sprintf("begin each item with a dash, as in - %s: ...", first)
+	}
+	k, v := n.Content[0], n.Content[1]
+	if v.Kind == yaml.MappingNode {
+		return fmt.Sprintf("write each item as - %s: %s, with a dash, and its other keys below %[1]s", first, clip(k.Value))
+	}
+	return fmt.Sprintf("put a dash before the first key of each item, as in - %s: ..., and indent its other keys as the first", clip(k.Value))
 }
 
 // always is keysOf for a list whose items all have the same keys.
@@ -191,7 +204,11 @@ func readSection[T any](r *notes, n *yaml.Node, path string, keys, elsewhere []k
 			p.unknown = true
 			good = false
 		case p.given[k.Value] != nil:
-			r.errorf(k, kpath, "given twice, first in line %d", p.given[k.Value].Line)
+			hint := ""
+			if at == 0 && strings.HasSuffix(path, "]") && n.Style&yaml.FlowStyle == 0 {
+				hint = fmt.Sprintf(": is this another item? Then it begins with a dash, - %s: ...", k.Value)
+			}
+			r.errorf(k, kpath, "given twice, first in line %d%s", p.given[k.Value].Line, hint)
 			good = false
 		default:
 			p.given[k.Value] = v
@@ -215,6 +232,14 @@ func readSection[T any](r *notes, n *yaml.Node, path string, keys, elsewhere []k
 
 // misplaced says what is wrong with a key that a section does not have, but perhaps one of its groups.
 func misplaced[T any](name string, keys []key[T]) string {
+	switch known := names(keys); {
+	case strings.HasSuffix(name, "id") && slices.Contains(known, "discovery"):
+		return "unknown key here: the gateway's id stands beside device, not below home_assistant"
+	case strings.HasSuffix(name, "id") && slices.Contains(known, "device_class"):
+		return "unknown key here: a point's id stands beside its name, not below home_assistant"
+	case name == "name" && slices.Contains(known, "device"):
+		return `unknown key, did you mean "device"?`
+	}
 	for _, k := range keys {
 		if slices.Contains(k.inner, name) {
 			return fmt.Sprintf("unknown key here: it belongs to %s, so write it below %[1]s: and indent it with two blanks", k.name)

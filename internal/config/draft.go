@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"gopkg.in/yaml.v3"
 
@@ -14,19 +13,20 @@ import (
 type draft struct {
 	notes
 	root       place
-	device     string
+	device, id string
 	mqtt       mqtt
+	home       homeAssistant
 	chips      []*chip
 	points     []point // of all kinds, each kind in the order of the file
 	interlocks []*interlock
 	rules      []*rule
 
-	header    *chip              // is always there, and not in the file
-	byName    map[string][]point // also those whose name was refused
-	taken     map[pin]string     // lines, and what they are used for
-	busUser   map[int]string     // I2C buses, and the first that uses each
-	addresses map[busAddr]addrUser
-	i2cPins   []i2cUse
+	header     *chip              // is always there, and not in the file
+	byName     map[string][]point // also those whose name was refused
+	taken      map[pin]string     // lines, and what they are used for
+	busUser    map[int]string     // I2C buses, and the first that uses each
+	addresses  map[busAddr]addrUser
+	headerPins []headerPin
 }
 
 func (d *draft) where() *place { return &d.root }
@@ -35,10 +35,11 @@ func (d *draft) where() *place { return &d.root }
 // what it becomes in the Config.
 type point interface {
 	self() *base
-	connect(d *draft)                 // checks its hardware side, once all chips are known
-	join(c *bridge.Config)            // adds its bridge side, whole or not
-	topics(t *bridge.Topics) []string // completes its topics, and gives those that its states are published on
-	install(c *Config)                // adds its hardware side, which has no errors
+	connect(d *draft)                                       // checks its hardware side, once all chips are known
+	join(c *bridge.Config)                                  // adds its bridge side, whole or not
+	shown(c *bridge.Config) (e bridge.Entity, can []string) // how controllers show it, once all have joined, and the components it can be
+	topics(t *bridge.Topics) []string                       // completes its topics, and gives those that its states are published on
+	install(c *Config)                                      // adds its hardware side, which has no errors
 }
 
 // base is what all kinds of points share.
@@ -46,6 +47,7 @@ type base struct {
 	place
 	kind        string // input
 	name, label string
+	home        entity
 }
 
 func (b *base) self() *base { return b }
@@ -58,7 +60,7 @@ var pointLists = []key[*draft]{inputList, outputList, groupList, sensorList}
 
 // pointList describes the list of one kind of point.
 func pointList[P point](section, kind, doc string, made func() P, keys []key[P]) key[*draft] {
-	return list(section, doc, made, always(keys),
+	return list(section, doc, made, always(append(keys, entityGroup[P]())),
 		func(d *draft, p P) {
 			p.self().kind = kind
 			d.points = append(d.points, p)
@@ -79,6 +81,7 @@ func all[P point](d *draft) (kind []P) {
 func baseKeys[T any](at func(T) *base) []key[T] {
 	return []key[T]{
 		field("name", "what topics and rules call it", name, func(t T) *string { return &at(t).name }).required(),
+		field("id", "what controllers know it by when name was changed; name unless said", pointID, func(t T) *string { return &at(t).home.ID }),
 		field("label", "what people call it", text("any text", 200), func(t T) *string { return &at(t).label }),
 	}
 }
@@ -88,20 +91,26 @@ func (d *draft) check() {
 	if d.device == "" {
 		d.device = defaultDevice()
 	}
+	if d.id == "" {
+		d.id = d.device
+	}
 	d.mqtt.check(d)
 	d.header = &chip{name: "header", kind: headerType}
 	d.byName, d.taken = map[string][]point{}, map[pin]string{}
 	d.busUser, d.addresses = map[int]string{}, map[busAddr]addrUser{}
 	d.checkNames()
+	d.checkIDs()
 	d.checkChips()
 	for _, p := range d.points {
 		p.connect(d)
 	}
-	d.checkI2CPins()
+	d.checkHeaderPins()
 	d.checkDevices()
 	d.checkInterlocks()
 	d.checkGroups()
 	d.checkRules()
+	d.checkHomeAssistant()
+	d.checkEntities()
 	d.checkTopics()
 	if len(d.points) == 0 && d.root.node.Kind == yaml.MappingNode && !d.root.unknown && !slices.ContainsFunc(names(pointLists), func(s string) bool { return d.root.bad[s] }) {
 		d.errorf(d.root.node, "", "%s", nothingToDo)
@@ -156,8 +165,8 @@ func find[P point](d *draft, at *yaml.Node, path, name string) (found P, other p
 		known = append(known, p.self().name)
 	}
 	hint := didYouMean(name, known)
-	if names := strings.FieldsFunc(name, func(c rune) bool { return c == ' ' || c == ',' }); len(names) > 1 {
-		hint = fmt.Sprintf("; several names are a list: [%s]", strings.Join(names, ", "))
+	if list := perhapsList(name); list != "" {
+		hint = list
 	}
 	d.errorf(at, path, "nothing is called %s%s", quote(name), hint)
 	return found, nil
@@ -185,7 +194,7 @@ func (d *draft) readable(section string) bool {
 // build makes the configuration of a draft without errors.
 func (d *draft) build() *Config {
 	c := &Config{Device: d.device, MQTT: d.mqtt.MQTT, from: d}
-	c.Bridge = bridge.Config{Device: d.device, Status: d.mqtt.status.Status}
+	c.Bridge = bridge.Config{Device: d.device, ID: d.id, Status: d.mqtt.status.Status, HomeAssistant: d.home.HomeAssistant}
 	for _, p := range d.points {
 		p.join(&c.Bridge)
 		p.install(c)

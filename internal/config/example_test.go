@@ -37,10 +37,12 @@ func TestExample(t *testing.T) {
 	equal(t, "door", lines["header door"], gpio.LineConfig{Name: "door", Offset: 17, Pull: gpio.PullUp, Debounce: 20 * time.Millisecond})
 	equal(t, "outputs[2]", c.Bridge.Outputs[2], bridge.Output{
 		Name: "pump", Label: "Water pump", CommandTopic: "gatewayd/shed/pump/set", MaxOn: 30 * time.Minute, OnExit: bridge.ExitOff,
+		Entity:  bridge.Entity{ID: "pump", Component: "switch", DeviceClass: bridge.NoComponent, Name: "Water pump"},
 		Channel: bridge.Channel{Topic: "gatewayd/shed/pump", PayloadOn: "ON", PayloadOff: "OFF", QoS: 1, Retain: true},
 	})
 	equal(t, "groups", c.Bridge.Groups, []bridge.Group{{
 		Name: "all_lights", Label: "All lights", Outputs: []string{"l01", "l02"}, CommandTopic: "gatewayd/shed/all_lights/set",
+		Entity:  bridge.Entity{ID: "all_lights", Component: "light", Name: "All lights"},
 		Channel: bridge.Channel{Topic: "gatewayd/shed/all_lights", PayloadOn: "ON", PayloadOff: "OFF", QoS: 1, Retain: true},
 	}})
 	equal(t, "rules[0]", c.Bridge.Rules[0], bridge.Rule{When: "l01_button", Do: bridge.VerbToggle, Outputs: []string{"l01"}})

@@ -128,13 +128,13 @@ func (d *draft) checkInterrupts(c *chip) {
 		at := elements(n)[i]
 		o, err := gpio.HeaderLine(line)
 		if err != nil {
-			d.errorf(at, path, "the interrupt is a line of the header: %v", err)
+			d.errorf(at, path, "the interrupt is a line of the header: %v%s", err, perhapsList(line))
 			continue
 		}
 		c.interrupts[i] = headerType.lineName(0, o)
 		if p := (pin{string(Header), o}); d.taken[p] == "" { // several chips can share it, and points come later
 			d.taken[p] = fmt.Sprintf("the interrupt of chip %q (line %d)", c.name, c.node.Line)
-			d.i2cPin(at, path, o)
+			d.useHeaderPin(at, path, o)
 		}
 		for k := range c.parts {
 			if len(c.interrupts) == 1 || k == i {

@@ -63,8 +63,15 @@ func (d *draft) checkGroups() {
 
 func (g *outputGroup) drives() []*output { return g.members }
 
-func (g *outputGroup) join(c *bridge.Config) {
-	c.Groups = append(c.Groups, bridge.Group{Name: g.name, Label: g.label, Outputs: g.outputs, CommandTopic: g.command, Channel: g.Channel})
+func (g *outputGroup) bridge() bridge.Group {
+	return bridge.Group{Name: g.name, Label: g.label, Outputs: g.outputs, CommandTopic: g.command, Channel: g.Channel, Entity: g.home.Entity}
+}
+
+func (g *outputGroup) join(c *bridge.Config) { c.Groups = append(c.Groups, g.bridge()) }
+
+func (g *outputGroup) shown(c *bridge.Config) (bridge.Entity, []string) {
+	made := g.bridge()
+	return made.Shown(c.Outputs), bridge.OutputComponents
 }
 
 func (g *outputGroup) topics(t *bridge.Topics) []string { return g.complete(t, g.name) }

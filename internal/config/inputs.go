@@ -15,12 +15,18 @@ type input struct {
 	bridge.Channel
 }
 
+var pull = calledElsewhere(oneOf(choice[gpio.Pull]{"as_is", gpio.PullAsIs}, choice[gpio.Pull]{"up", gpio.PullUp},
+	choice[gpio.Pull]{"down", gpio.PullDown}, choice[gpio.Pull]{"none", gpio.PullNone}), map[string]string{
+	"pullup": "up", "pull_up": "up", "pull-up": "up", "pud_up": "up", "high": "up", "true": "up", "yes": "up", "on": "up", "input_pullup": "up",
+	"pulldown": "down", "pull_down": "down", "pull-down": "down", "pud_down": "down", "low": "down", "input_pulldown": "down",
+	"false": "none", "no": "none", "off": "none", "pud_off": "none", "floating": "none", "float": "none", "disable": "none", "disabled": "none",
+})
+
 var inputKeys = slices.Concat(
 	baseKeys(func(i *input) *base { return &i.base }),
 	wireKeys(func(i *input) *wire { return &i.wire }),
 	[]key[*input]{
-		field("pull", "what holds the line while nothing drives it", oneOf(choice[gpio.Pull]{"as_is", gpio.PullAsIs}, choice[gpio.Pull]{"up", gpio.PullUp},
-			choice[gpio.Pull]{"down", gpio.PullDown}, choice[gpio.Pull]{"none", gpio.PullNone}), func(i *input) *gpio.Pull { return &i.Pull }, gpio.PullAsIs),
+		field("pull", "what holds the line while nothing drives it", pull, func(i *input) *gpio.Pull { return &i.Pull }, gpio.PullAsIs),
 		field("debounce", "how long the line must be still before a change counts", debounce,
 			func(i *input) *time.Duration { return &i.Debounce }, 10*time.Millisecond),
 	},
@@ -34,8 +40,15 @@ func (i *input) connect(d *draft) {
 	d.connectLine(&i.base, &i.wire)
 }
 
-func (i *input) join(c *bridge.Config) {
-	c.Inputs = append(c.Inputs, bridge.Input{Name: i.name, Label: i.label, Channel: i.Channel})
+func (i *input) bridge() bridge.Input {
+	return bridge.Input{Name: i.name, Label: i.label, Channel: i.Channel, Entity: i.home.Entity}
+}
+
+func (i *input) join(c *bridge.Config) { c.Inputs = append(c.Inputs, i.bridge()) }
+
+func (i *input) shown(*bridge.Config) (bridge.Entity, []string) {
+	made := i.bridge()
+	return made.Shown(), bridge.InputComponents
 }
 
 func (i *input) topics(t *bridge.Topics) []string {

@@ -16,7 +16,7 @@ func didYouMean(s string, known []string) string {
 	return ""
 }
 
-// otherWords are what the same things are called in other programs' configurations.
+// otherWords are what the same things are called in other programs' configurations: the first that the section has is meant.
 var otherWords = map[string]string{
 	"pin": "line", "gpio": "line", "offset": "line", "channel": "line",
 	"invert": "active_low", "inverted": "active_low", "pullup": "pull", "pull_up": "pull", "bouncetime": "debounce",
@@ -24,13 +24,16 @@ var otherWords = map[string]string{
 	"host": "broker", "hostname": "broker", "server": "broker", "url": "broker", "user": "username", "pass": "password",
 	"ca_cert": "ca", "ca_file": "ca", "cafile": "ca", "cert_file": "cert", "certfile": "cert", "key_file": "key", "keyfile": "key",
 	"interval": "every", "update_interval": "every", "period": "every", "addr": "address", "i2c_address": "address",
-	"members": "outputs", "driver": "type", "module": "type", "kind": "type", "id": "name", "friendly_name": "label", "title": "label",
+	"members": "outputs", "driver": "type", "module": "type", "kind": "type component", "id": "name", "friendly_name": "label name", "title": "label name",
+	"unique_id": "id", "object_id": "id", "default_entity_id": "id", "platform": "component type", "class": "device_class", "entity_category": "category",
+	"suggested_area": "area", "room": "area", "enabled_by_default": "enabled", "discovery_prefix": "prefix", "birth_message": "birth",
+	"ha": "home_assistant", "hass": "home_assistant",
 	"trigger": "when", "input": "when", "event": "is", "action": "do", "target": "output", "int": "interrupt", "irq": "interrupt",
 }
 
 // planned are keys that will come. They are refused like any unknown key, but with clearer words.
 var planned = []string{
-	"homeassistant", "id", "restore", "on_broker_lost", "brokers", "reload", "watch", "prefix", "web", "metrics", "log", "backlog", "state_file",
+	"restore", "on_broker_lost", "brokers", "reload", "watch", "prefix", "web", "metrics", "log", "backlog", "state_file",
 	"counters", "meters", "dimmers", "covers", "scenes", "include", "above", "below", "filter", "calibrate", "expire_after", "safe_state",
 }
 
@@ -38,11 +41,16 @@ const notYet = "planned, does not work yet: remove it"
 
 // unknownKey says what is wrong with a key that a section does not have.
 func unknownKey(name string, known []string) string {
-	if k := otherWords[strings.ToLower(name)]; k != "" && slices.Contains(known, k) {
-		return fmt.Sprintf("unknown key, did you mean %q?", k)
+	for _, k := range strings.Fields(otherWords[strings.ToLower(name)]) {
+		if slices.Contains(known, k) {
+			return fmt.Sprintf("unknown key, did you mean %q?", k)
+		}
 	}
 	if name == "port" && slices.Contains(known, "broker") {
 		return "unknown key: the port is a part of broker: tcp://homeassistant.local:1883"
+	}
+	if strings.HasPrefix(name, "discovery") && slices.Contains(known, "broker") {
+		return "unknown key: discovery belongs to the section home_assistant, which stands beside mqtt"
 	}
 	if slices.Contains(planned, name) {
 		return notYet

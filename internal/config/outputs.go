@@ -52,9 +52,16 @@ func (o *output) connect(d *draft) {
 	d.connectLine(&o.base, &o.wire)
 }
 
-func (o *output) join(c *bridge.Config) {
-	c.Outputs = append(c.Outputs, bridge.Output{Name: o.name, Label: o.label, CommandTopic: o.command, Channel: o.Channel,
-		MaxOn: o.maxOn, Pulse: o.pulse, OnExit: o.exit})
+func (o *output) bridge() bridge.Output {
+	return bridge.Output{Name: o.name, Label: o.label, CommandTopic: o.command, Channel: o.Channel, Entity: o.home.Entity,
+		MaxOn: o.maxOn, Pulse: o.pulse, OnExit: o.exit}
+}
+
+func (o *output) join(c *bridge.Config) { c.Outputs = append(c.Outputs, o.bridge()) }
+
+func (o *output) shown(*bridge.Config) (bridge.Entity, []string) {
+	made := o.bridge()
+	return made.Shown(), bridge.OutputComponents
 }
 
 func (o *output) topics(t *bridge.Topics) []string { return o.complete(t, o.name) }

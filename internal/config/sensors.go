@@ -105,12 +105,19 @@ func (s *sensor) connect(d *draft) {
 	d.takeAddress(n, path, s.bus, s.addr, fmt.Sprintf("sensor %q", s.name))
 }
 
-func (s *sensor) join(c *bridge.Config) {
-	joined := bridge.Sensor{Name: s.name, Label: s.label, Topic: s.topic, QoS: s.qos, Retain: s.retain}
+func (s *sensor) bridge() bridge.Sensor {
+	made := bridge.Sensor{Name: s.name, Label: s.label, Topic: s.topic, QoS: s.qos, Retain: s.retain, Every: s.every, Entity: s.home.Entity}
 	if s.driver != nil {
-		joined.Quantities = s.driver.Measures
+		made.Quantities = s.driver.Measures
 	}
-	c.Sensors = append(c.Sensors, joined)
+	return made
+}
+
+func (s *sensor) join(c *bridge.Config) { c.Sensors = append(c.Sensors, s.bridge()) }
+
+func (s *sensor) shown(*bridge.Config) (bridge.Entity, []string) {
+	made := s.bridge()
+	return made.Shown(), bridge.SensorComponents
 }
 
 func (s *sensor) topics(t *bridge.Topics) (states []string) {

@@ -36,6 +36,8 @@ func (d *draft) checkTopics() {
 				b.errorf(&d.notes, "topic", "%s is published already, by %s", quote(s), user)
 			case bridge.Matches(set, s):
 				b.errorf(&d.notes, "topic", "%s is in %s, where commands come from: choose another topic", quote(s), set)
+			case d.home.announces(s):
+				b.errorf(&d.notes, "topic", "%s is where Home Assistant looks for announcements (home_assistant.prefix): choose another topic", quote(s))
 			default:
 				used[s] = b.String()
 			}
@@ -77,12 +79,15 @@ func (d *draft) checkGatewayTopics(t *bridge.Topics, set string) map[string]stri
 	for _, leaf := range []string{"health", "info", "error"} {
 		used[t.Gateway(leaf)] = "the gateway itself"
 	}
+	if h := &d.home; h.Discovery && !h.birth.bad["topic"] {
+		used[h.BirthTopic] = "Home Assistant, as its birth message (home_assistant.birth.topic)"
+	}
 	st := &d.mqtt.status
 	d.adviseTopic(&st.place, "topic")
 	switch topic := t.Status(); {
 	case st.bad["topic"]:
 	case used[topic] != "":
-		st.errorf(&d.notes, "topic", "%s is published by the gateway itself, for something else", quote(topic))
+		st.errorf(&d.notes, "topic", "%s is published already, by %s", quote(topic), used[topic])
 	case bridge.Matches(set, topic):
 		st.errorf(&d.notes, "topic", "%s is in %s, where commands come from: choose another topic", quote(topic), set)
 	default:

@@ -59,7 +59,12 @@ func several[V any](one value[V]) value[[]V] {
 		parse: func(n *yaml.Node, complain func(*yaml.Node, string)) (all []V, ok bool) {
 			ok = true
 			for _, c := range elements(n) {
-				v, good := one.parse(c, complain)
+				v, good := one.parse(c, func(at *yaml.Node, msg string) {
+					if c == n {
+						msg += perhapsList(c.Value)
+					}
+					complain(at, msg)
+				})
 				all, ok = append(all, v), ok && good
 			}
 			if ok && len(all) == 0 {
@@ -82,6 +87,15 @@ func several[V any](one value[V]) value[[]V] {
 			return out
 		},
 	}
+}
+
+// perhapsList is a hint for a value that seems to be several.
+func perhapsList(s string) string {
+	words := strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == ',' })
+	if len(words) < 2 || len(s) > 200 {
+		return ""
+	}
+	return fmt.Sprintf("; several are a list: [%s]", strings.Join(words, ", "))
 }
 
 // elements gives the nodes of a value that may be a list.
@@ -170,17 +184,21 @@ func credential(node func(string) *yaml.Node) value[string] {
 
 var notName = regexp.MustCompile(`[^a-z0-9_]+`)
 
-// name is a name of a point or a chip, and a level of its topics.
-var name = scalar("small letters, digits and _", func(s string) (string, error) {
-	if s == "" || notName.MatchString(s) {
-		msg := quote(s) + " cannot be a name: small letters a to z, digits and _ are allowed"
-		if better := strings.Trim(notName.ReplaceAllString(strings.ToLower(s), "_"), "_"); better != "" && len(better) <= 64 {
-			msg += ", such as " + better
+// name is a name of a point or a chip, and a level of its topics; pointID is what a point is recognised by.
+var name, pointID = nameOr("a name"), nameOr("an id")
+
+func nameOr(what string) value[string] {
+	return scalar("small letters, digits and _", func(s string) (string, error) {
+		if s == "" || notName.MatchString(s) {
+			msg := quote(s) + " cannot be " + what + ": small letters a to z, digits and _ are allowed"
+			if better := strings.Trim(notName.ReplaceAllString(strings.ToLower(s), "_"), "_"); better != "" && len(better) <= 64 {
+				msg += ", such as " + better
+			}
+			return s, errors.New(msg)
 		}
-		return s, errors.New(msg)
-	}
-	return s, checkText(s, 64)
-}, wordOrNothing)
+		return s, checkText(s, 64)
+	}, wordOrNothing)
+}
 
 // reference is the name of something that is defined elsewhere in the file, which is checked when all is read.
 var reference = scalar("a name from this file", func(s string) (string, error) { return s, checkText(s, 256) }, wordOrNothing)
@@ -205,17 +223,19 @@ func yesNo(s string) (yes, ok bool) {
 }
 
 // topic is where something is published, or commands come from: never a filter.
-var topic = scalar("an MQTT topic", func(s string) (string, error) {
+var topic = scalar("an MQTT topic", func(s string) (string, error) { return s, checkTopic(s) }, wordOrNothing)
+
+func checkTopic(s string) error {
 	switch err := checkText(s, 65535); {
 	case err != nil:
-		return s, err
+		return err
 	case s[0] == '$':
-		return s, fmt.Errorf("%s: topics that begin with $ belong to the broker", quote(s))
+		return fmt.Errorf("%s: topics that begin with $ belong to the broker", quote(s))
 	case strings.ContainsAny(s, "+#"):
-		return s, fmt.Errorf("%s: + and # are wildcards, a topic cannot have them", quote(s))
+		return fmt.Errorf("%s: + and # are wildcards, a topic cannot have them", quote(s))
 	}
-	return s, nil
-}, wordOrNothing)
+	return nil
+}
 
 // choice is one of the words of an enumeration.
 type choice[V comparable] struct {
@@ -255,6 +275,20 @@ func oneOf[V comparable](choices ...choice[V]) value[V] {
 	})
 }
 
+// calledElsewhere makes words of an enumeration known that other programs have for the same.
+func calledElsewhere[V any](v value[V], words map[string]string) value[V] {
+	parse := v.parse
+	v.parse = func(n *yaml.Node, complain func(*yaml.Node, string)) (V, bool) {
+		return parse(n, func(at *yaml.Node, msg string) {
+			if better := words[strings.ToLower(n.Value)]; better != "" && n.Kind == yaml.ScalarNode {
+				msg = fmt.Sprintf("%s is not %s: write %s", quote(n.Value), v.want, better)
+			}
+			complain(at, msg)
+		})
+	}
+	return v
+}
+
 // clip shortens what is repeated in a message or a path.
 func clip(s string) string {
 	if len(s) > 40 {
@@ -270,4 +304,12 @@ func join(words []string, and string) string {
 	}
 	last := len(words) - 1
 	return strings.Join(words[:last], ", ") + " " + and + " " + words[last]
+}
+
+// a puts the article before a word.
+func a(word string) string {
+	if strings.ContainsAny(word[:min(1, len(word))], "aeiou") {
+		return "an " + word
+	}
+	return "a " + word
 }

@@ -63,7 +63,7 @@ func (d *draft) connectLine(b *base, w *wire) {
 	d.taken[p] = b.String()
 	if p.chip == string(Header) {
 		n, path := b.at("line")
-		d.i2cPin(n, path, offset)
+		d.useHeaderPin(n, path, offset)
 	}
 	w.on = c
 }
