@@ -62,7 +62,8 @@ type client struct {
 func newClient(t *testing.T, broker string) *client {
 	t.Helper()
 	c := &client{seen: map[string]string{}}
-	c.Client = mqtt.NewClient(mqtt.NewClientOptions().AddBroker(broker).SetClientID(fmt.Sprint("somebody-", time.Now().UnixNano())))
+	c.Client = mqtt.NewClient(mqtt.NewClientOptions().AddBroker(broker).SetAutoReconnect(false). // not to a broker that is ending: its Disconnect would hang then
+													SetClientID(fmt.Sprint("somebody-", time.Now().UnixNano())))
 	for _, token := range []func() mqtt.Token{c.Connect, func() mqtt.Token {
 		return c.Subscribe("#", 1, func(_ mqtt.Client, m mqtt.Message) {
 			c.mu.Lock()
