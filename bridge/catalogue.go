@@ -118,7 +118,7 @@ func (c *catalogue) shows(e Entity, point string, qos byte, can []string) *showi
 func (c *catalogue) component(s *showing, platform, part, name, class string) component {
 	e := c.entity(s.ID, part, platform, s.point)
 	if platform == "sensor" {
-		e.EntityID += "_" + ident(part)
+		e.EntityID += "_" + slug(part)
 	}
 	e.Name = naming(apart(s.book.Device.Name, name))
 	if slices.Contains(DeviceClasses(platform), class) {
@@ -143,7 +143,7 @@ func (c *catalogue) entity(id, part, platform, name string) component {
 		key += "-" + part
 	}
 	return component{key: key, Platform: platform, UniqueID: "gatewayd_" + c.id + "." + key,
-		EntityID: platform + "." + cmp.Or(ident(c.cfg.Device), "gatewayd") + "_" + cmp.Or(ident(name), "point")}
+		EntityID: platform + "." + cmp.Or(slug(c.cfg.Device), "gatewayd") + "_" + cmp.Or(slug(name), "point")}
 }
 
 // naming is a component's name: none of its own is null.

@@ -65,7 +65,7 @@ func (c *catalogue) problems() {
 	}
 	taken := map[string]bool{}
 	for _, chip := range c.about.Chips {
-		part := "chip_" + ident(chip)
+		part := "chip_" + slug(chip)
 		for taken[part] {
 			part += "_2"
 		}

@@ -67,7 +67,6 @@ type component struct {
 	QoS                *byte          `json:"qos,omitempty"`
 	ExpireAfter        int            `json:"expire_after,omitempty"` // seconds
 	Available          []availability `json:"availability,omitzero"`  // empty, not nil: always
-	AvailableMode      string         `json:"availability_mode,omitempty"`
 
 	PayloadOn     string `json:"payload_on,omitempty"`
 	PayloadOff    string `json:"payload_off,omitempty"`
@@ -80,7 +79,6 @@ type component struct {
 	StateClosed   string `json:"state_closed,omitempty"`
 	StateLocked   string `json:"state_locked,omitempty"`
 	StateUnlocked string `json:"state_unlocked,omitempty"`
-	Duration      *bool  `json:"support_duration,omitempty"`
 	Volume        *bool  `json:"support_volume_set,omitempty"`
 
 	EventTypes []string `json:"event_types,omitempty"`

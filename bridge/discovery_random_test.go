@@ -255,6 +255,7 @@ func promises(t *testing.T, cfg *Config, about *About) (problems []string) {
 	}
 	b := &broker{t: t, s: s, now: time.Now(), last: map[string]string{}, told: map[string][]string{}}
 	b.live(cfg, about)
+	problems = append(problems, b.announced(len(documents))...)
 	status := topics.StatusOf(cfg.Status)
 	b.told[status.Topic] = []string{status.Online, status.Offline, status.Stopped} // by the session
 	b.last[status.Topic] = status.Online
@@ -280,11 +281,29 @@ func awaited(c *component, err error) bool {
 	return strings.Contains(err.Error(), "/event\": never told") || c.Platform == "button" && strings.Contains(err.Error(), "gateway/set")
 }
 
+// announced sees that the documents that went out are in order, and on topics that Home Assistant takes.
+func (b *broker) announced(least int) []string {
+	var documents [][]byte
+	var problems []string
+	for topic, payload := range b.last {
+		if rest, is := strings.CutPrefix(topic, "homeassistant/device/"); is {
+			documents = append(documents, []byte(payload))
+			if !regexp.MustCompile(`^([a-zA-Z0-9_-]+/)?[a-zA-Z0-9_-]+/config$`).MatchString(rest) {
+				problems = append(problems, "illegal discovery topic "+topic)
+			}
+		}
+	}
+	if len(documents) < least {
+		problems = append(problems, fmt.Sprintf("%d documents announced, want %d at least", len(documents), least))
+	}
+	return append(problems, checkDocuments(documents...)...)
+}
+
 // checkBooks looks at what documents are put together by.
 func checkBooks(books []*book) (problems []string) {
 	seen := map[string]bool{}
 	for i, b := range books {
-		if !regexp.MustCompile(`^[a-z0-9-]+$`).MatchString(b.name) && i > 0 || b.name != "" && i == 0 {
+		if !regexp.MustCompile(`^[a-z0-9_]+$`).MatchString(b.name) && i > 0 || b.name != "" && i == 0 {
 			problems = append(problems, fmt.Sprintf("book %q: not a topic level", b.name))
 		}
 		for _, once := range []string{"name " + b.name, "identifier " + b.Device.Identifiers[0], "area " + sameArea(b.Device.Area)} {

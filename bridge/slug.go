@@ -37,15 +37,15 @@ func (c *catalogue) areaSlugs() map[string]string {
 		for taken[s] {
 			hash := fnv.New32a()
 			hash.Write([]byte(area + s))
-			s = strings.Trim(fmt.Sprintf("%s-%08x", slug(area), hash.Sum32()), "-")
+			s = strings.Trim(fmt.Sprintf("%s_%08x", slug(area), hash.Sum32()), "_")
 		}
 		areas[area], taken[s] = s, true
 	}
 	return areas
 }
 
-// slug writes text as [a-z0-9-]+, as far as it can: Wohnzimmer, Küche becomes wohnzimmer-kueche. Without an underscore: that joins
-// the number of a document's part to it.
+// slug writes text as [a-z0-9_]+, as far as it can, for a topic level or an entity id: Wohnzimmer, Küche becomes wohnzimmer_kueche.
+// It has no hyphen: that joins the number of a document's part to it.
 func slug(text string) string {
 	var out strings.Builder
 	gap := false
@@ -59,16 +59,13 @@ func slug(text string) string {
 			continue
 		}
 		if gap && out.Len() > 0 {
-			out.WriteByte('-')
+			out.WriteByte('_')
 		}
 		gap = false
 		out.WriteString(s)
 	}
 	return out.String()
 }
-
-// ident writes text as the part of an entity id: [a-z0-9_]+ without doubled underscores.
-func ident(text string) string { return strings.ReplaceAll(slug(text), "-", "_") }
 
 // latin are the letters of Europe's west and north that have a usual spelling without their marks.
 var latin = func() map[rune]string {
