@@ -124,24 +124,30 @@ func (b *Bridge) Run(ctx context.Context) error {
 			b.more(now)
 		case s := <-b.samples:
 			now = b.now()
+			b.more(now)
 			b.step(s, now)
 		case <-b.queue.wake:
 			now = b.now()
+			b.more(now)
 			b.commands(now)
 		case l := <-b.links:
 			now = b.now()
+			b.more(now)
 			b.commands(now) // what the broker had came before it
 			b.step(l, now)
 		case <-b.timer.C:
 			b.base = time.Now()
 			now, b.armed = b.base, time.Time{}
+			b.more(now)
 			b.step(tick{}, now)
 		case <-report.C:
 			now = b.now()
+			b.more(now)
 			b.step(b.vitals(), now)
 		case <-done:
 			now = b.now()
 			done, end = nil, now.Add(exitWithin)
+			b.more(now)
 			b.step(stop{}, now)
 		}
 		if b.state.health.changed {
@@ -169,7 +175,8 @@ func (b *Bridge) event(e gpio.Event, now time.Time) {
 	b.step(&b.current, now)
 }
 
-// more takes the events that are there already.
+// more takes the events that are there already. It comes before whatever tells the time: their stamps are older, and may make a click
+// of what would otherwise be held for too long.
 func (b *Bridge) more(now time.Time) {
 	for range batch {
 		select {

@@ -26,14 +26,25 @@ type input struct {
 	chip   string
 	err    error // why it is not available
 	active bool  // as last told
+
+	gestures gestures
 }
 
 func newInput(cfg *Input, t *Topics) *input {
-	return &input{cfg: cfg, topic: t.State(cfg.Name), words: newWordings(cfg.PayloadOn, cfg.PayloadOff), err: errUnread}
+	i := &input{cfg: cfg, topic: t.State(cfg.Name), words: newWordings(cfg.PayloadOn, cfg.PayloadOff), err: errUnread}
+	i.gestures.topic = t.Event(cfg.Name)
+	for _, g := range cfg.Gestures.Told {
+		i.gestures.told.add(g)
+		i.ask(g)
+	}
+	return i
 }
 
 func (i *input) event(s *state, e *gpio.Event) {
 	i.chip = e.Chip
+	if e.Err != nil || !e.Edge || e.Lost > 0 {
+		i.lose(s)
+	}
 	if e.Err != nil {
 		if i.err == nil {
 			s.available(i.cfg.Name, false)
@@ -53,7 +64,7 @@ func (i *input) event(s *state, e *gpio.Event) {
 		s.publish(i.topic, i.words.state(e.Active), i.cfg.QoS, i.cfg.Retain)
 	}
 	if e.Edge {
-		s.fire(i.rules, e.Active)
+		i.edge(s, e)
 	}
 }
 

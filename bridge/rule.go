@@ -38,18 +38,24 @@ func (s *state) addRule(r *Rule) error {
 			return fmt.Errorf("bridge: rule on %q: no output or group %q", r.When, name)
 		}
 	}
+	i.ask(r.Is)
 	i.rules = append(i.rules, &rule{r, fmt.Sprintf("rule on %q", r.When)})
 	return nil
 }
 
-// fire carries out the rules of an input that became active, or inactive.
-func (s *state) fire(rules []*rule, active bool) {
+// fire carries out the rules of an input that wait for what it has done.
+func (s *state) fire(rules []*rule, did Trigger) {
 	for _, r := range rules {
-		if r.Is == Pressed && !active || r.Is == Released && active || r.Only == Offline && s.linked {
+		if !r.Is.meets(did) || r.Only == Offline && s.linked {
 			continue
 		}
 		for _, name := range r.Outputs {
 			s.wish(Command{Point: name, Verb: r.Do, For: r.For, Source: r.source})
 		}
 	}
+}
+
+// meets tells whether what an input has done is what a rule waits for.
+func (t Trigger) meets(did Trigger) bool {
+	return t == did || t == Changed && (did == Pressed || did == Released)
 }

@@ -54,7 +54,10 @@ func house() *Config {
 }
 
 // otherHouses change the house for the transcript of that name.
-var otherHouses = map[string]func(*Config){"group": withGroups}
+var otherHouses = map[string]func(*Config){
+	"group":   withGroups,
+	"gesture": onlyButtons, "gesture_late": onlyButtons, "gesture_lost": onlyButtons, "gesture_rule": onlyButtons,
+}
 
 // A transcript is a text of inputs ("> 1.5s event door on edge") and, indented below each, what step answered to it and
 // to the ticks that came due before the next one.
@@ -115,7 +118,7 @@ func (p *player) line(line string) {
 func (p *player) input(line string, f []string, now time.Time) any {
 	rest := strings.Join(f[2:], " ")
 	switch f[0] {
-	case "event": // event POINT on|off [edge] [lost=N] | event POINT error TEXT | event POINT fault TEXT
+	case "event": // event POINT on|off [edge] [lost=N] [at=-200ms, the stamp] | event POINT error TEXT | event POINT fault TEXT
 		e := &gpio.Event{Chip: "relays", Line: f[1], At: now, Active: f[2] == "on"}
 		switch {
 		case f[2] == "error":
@@ -128,6 +131,13 @@ func (p *player) input(line string, f []string, now time.Time) any {
 			if n, ok := strings.CutPrefix(w, "lost="); ok {
 				lost, _ := strconv.Atoi(n)
 				e.Lost = uint32(lost)
+			}
+			if d, ok := strings.CutPrefix(w, "at="); ok {
+				late, err := time.ParseDuration(d)
+				if err != nil {
+					p.t.Fatalf("%q: %v", line, err)
+				}
+				e.At = now.Add(late)
 			}
 		}
 		return e
