@@ -21,7 +21,7 @@ func Items(c *bridge.Config) string {
 			w.room(all[i].area)
 		}
 	}
-	w.group(w.prefix, gatewayName(c), "network", w.rooms[key(c.HomeAssistant.Area)], "NetworkAppliance")
+	w.group(w.gateway(), gatewayName(c), "network", w.rooms[key(c.HomeAssistant.Area)], "NetworkAppliance")
 	w.WriteByte('\n')
 	for i := range all {
 		w.channel(&all[i])
@@ -38,6 +38,9 @@ type itemWriter struct {
 	sets   map[string]bool   // those written, by their Item
 	taken  map[string]bool   // names of rooms' Items
 }
+
+// gateway is the gateway's Item. Its name has two parts, as all have: some words by themselves are the grammar's, such as Group.
+func (w *itemWriter) gateway() string { return w.prefix + "_Gateway" }
 
 // key is by what rooms are alike.
 func key(area string) string { return strings.ToLower(area) }
@@ -68,9 +71,9 @@ func (w *itemWriter) channel(ch *channel) {
 	if ch.item == nil {
 		return
 	}
-	in := cmp.Or(w.rooms[key(ch.area)], w.prefix)
-	if ch.area == "" { // wherever the gateway is
-		in = w.prefix
+	in := w.gateway()
+	if ch.area != "" {
+		in = w.rooms[key(ch.area)]
 	}
 	if s := ch.set; s != nil {
 		name := w.prefix + "_" + s.name

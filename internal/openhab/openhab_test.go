@@ -174,7 +174,7 @@ func words3(r *rand.Rand) string {
 
 func anyHouse(r *rand.Rand) *bridge.Config {
 	c := &bridge.Config{Sensors: []bridge.Sensor{{Name: "s", Label: words3(r), Every: time.Minute,
-		Quantities: []sensors.Quantity{{Name: "a", Unit: words3(r)}, {Name: "b", Unit: "°C", Class: "temperature"}}}}, Device: []string{"shed", "7-up", "a_b-c", "-"}[r.IntN(4)]}
+		Quantities: []sensors.Quantity{{Name: "a", Unit: words3(r)}, {Name: "b", Unit: "°C", Class: "temperature"}}}}, Device: []string{"shed", "7-up", "a_b-c", "-", "group"}[r.IntN(5)]}
 	c.HomeAssistant = bridge.HomeAssistant{Name: words3(r), Diagnostics: r.IntN(2) == 0}
 	if r.IntN(2) == 0 {
 		c.HomeAssistant.Area = words3(r)

@@ -54,7 +54,7 @@ func format(q *sensors.Quantity, dimension string) string {
 	return f
 }
 
-// expiry is how long a reading holds: until three in a row did not come, and not less than a minute.
+// expiry is how long a reading holds: until three in a row did not come, and a little more, for a reconnect.
 func expiry(every time.Duration) time.Duration {
-	return max(3*every, time.Minute).Round(time.Second)
+	return (3*every + 30*time.Second).Round(time.Second)
 }

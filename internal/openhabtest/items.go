@@ -29,7 +29,9 @@ func ParseItems(text string) ([]Item, error) {
 		for s.is(":") {
 			it.Type += ":" + s.id()
 		}
-		it.Name = s.id()
+		if it.Name = s.id(); slices.Contains(itemWords, it.Name) {
+			s.errorf("%q is a word of the grammar and no name", it.Name)
+		}
 		if s.isString() {
 			it.Label = s.string()
 			// As GenericItemProvider does it: from the first [ to the last ].
@@ -94,6 +96,10 @@ func (s *scanner) bindings(it *Item) {
 		s.want(",")
 	}
 }
+
+// itemWords are those that the grammar of openHAB 4 has for itself.
+var itemWords = strings.Fields("Group Switch Rollershutter Number String Dimmer Contact DateTime Color Player Location Call Image " +
+	"EQUALITY AND OR NAND NOR XOR AVG MEDIAN SUM MAX MIN COUNT LATEST EARLIEST")
 
 var (
 	itemName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`) // ItemUtil.isValidItemName
