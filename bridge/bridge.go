@@ -30,6 +30,7 @@ type Parts struct {
 	Set     func(line string, active bool) // hands a wish to the line's bank; does not block
 	Publish func(Message)                  // hands a message to the session; does not block
 	Vitals  func() Vitals                  // asks the process; called from the loop, must be quick; nil: none
+	Restart func()                         // ends the program so that it starts anew; does not block, may be called often; nil: nobody does
 	About   About                          // what the program knows of itself and of the board
 	Log     *slog.Logger
 }
@@ -42,6 +43,8 @@ type Bridge struct {
 	events  chan gpio.Event
 	samples chan sensors.Sample
 	links   chan Link
+	wrong   chan complaint
+	news    chan struct{} // the vitals have changed
 	beat    atomic.Int64
 	notes   limiter // of what happens here
 	answers limiter // of what others cause
@@ -60,6 +63,7 @@ func New(cfg *Config, parts Parts) (*Bridge, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.restarts = parts.Restart != nil
 	return &Bridge{
 		parts:   parts,
 		state:   s,
@@ -67,6 +71,8 @@ func New(cfg *Config, parts Parts) (*Bridge, error) {
 		events:  make(chan gpio.Event, factsMost),
 		samples: make(chan sensors.Sample, factsMost),
 		links:   make(chan Link, 1),
+		wrong:   make(chan complaint, 8),
+		news:    make(chan struct{}, 1),
 		notes:   limiter{burst: 50, every: time.Second},
 		answers: limiter{burst: 20, every: 3 * time.Second},
 	}, nil
@@ -93,6 +99,22 @@ func (b *Bridge) Link(l Link) {
 		case <-b.links:
 		default:
 		}
+	}
+}
+
+// Complain publishes on gateway/error what went wrong, and has it logged. It never blocks: of many at once some are left out.
+func (b *Bridge) Complain(text string) {
+	select {
+	case b.wrong <- complaint(text):
+	default:
+	}
+}
+
+// Report has gateway/health be told soon, since the vitals have changed. It never blocks.
+func (b *Bridge) Report() {
+	select {
+	case b.news <- struct{}{}:
+	default:
 	}
 }
 
@@ -135,6 +157,12 @@ func (b *Bridge) Run(ctx context.Context) error {
 			b.more(now)
 			b.commands(now) // what the broker had came before it
 			b.step(l, now)
+		case c := <-b.wrong:
+			now = b.now()
+			b.step(c, now)
+		case <-b.news:
+			now = b.now()
+			b.step(b.vitals(), now)
 		case <-b.timer.C:
 			b.base = time.Now()
 			now, b.armed = b.base, time.Time{}
@@ -220,6 +248,10 @@ func (b *Bridge) step(in any, now time.Time) {
 	}
 	for _, m := range send {
 		b.parts.Publish(m)
+	}
+	if b.state.restart {
+		b.state.restart = false
+		b.parts.Restart()
 	}
 	for _, n := range b.state.notes {
 		limit := &b.notes

@@ -127,7 +127,7 @@ func (d *dice) config() (*Config, *About) {
 		cfg.Sensors = append(cfg.Sensors, p)
 	}
 	return cfg, &About{Version: d.maybe("1.0"), Model: d.maybe("Raspberry Pi 5", "Board"), Serial: d.maybe("abc"),
-		Chips: []string{"header", "a.b", "a-b", `o'x"`, `\`}[:d.IntN(6)], CPUTemperature: d.IntN(2) == 0, UnderVoltage: d.IntN(2) == 0}
+		Chips: []string{"header", "a.b", "a-b", `o'x"`, `\`}[:d.IntN(6)], CPUTemperature: d.IntN(2) == 0, UnderVoltage: d.IntN(2) == 0, Throttled: d.IntN(2) == 0}
 }
 
 // broker is what the gateway has said, driven through all that its hardware can do.
@@ -253,6 +253,7 @@ func promises(t *testing.T, cfg *Config, about *About) (problems []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.restarts = true
 	b := &broker{t: t, s: s, now: time.Now(), last: map[string]string{}, told: map[string][]string{}}
 	b.live(cfg, about)
 	problems = append(problems, b.announced(len(documents))...)

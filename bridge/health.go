@@ -35,7 +35,17 @@ type health struct {
 	lost     uint64
 	commands uint64
 	refused  uint64
+	last     lastError
+	soon     timer // something to report in a moment
+	weak     bool  // the supply, as last told
 }
+
+// healthSoon is how long a report waits for more: what went wrong last may change with every command.
+const healthSoon = time.Second
+
+// tooWeak says what under-voltage means: a Raspberry Pi tells it below 4.63 V.
+const tooWeak = "the supply is too weak: the board gets less than 4.63 V and may fail at any time: " +
+	"use a supply of 5.1 V made for it, a short cable, and a supply of their own for relays"
 
 func newHealth() health { return health{chips: map[string]error{}} }
 
@@ -49,9 +59,12 @@ func (h *health) chip(name string, err error) {
 func (s *state) report(v *Vitals) {
 	h := &s.health
 	h.changed = false
+	s.timers.set(&h.soon, time.Time{})
+	s.supply(v)
 	status := struct {
 		Level      string            `json:"level"` // ok or degraded
 		Reasons    []string          `json:"reasons"`
+		Version    string            `json:"version"`
 		UptimeS    int64             `json:"uptime_s"`
 		Chips      map[string]string `json:"chips"`
 		Sensors    map[string]string `json:"sensors"`
@@ -67,12 +80,32 @@ func (s *state) report(v *Vitals) {
 		BusErrors  uint64            `json:"bus_errors"`
 		MemoryKiB  uint64            `json:"memory_kib"`
 		Goroutines int               `json:"goroutines"`
+		LastError  string            `json:"last_error"`
+		LastAt     string            `json:"last_error_at,omitempty"`
+
+		// Left out where the board does not tell; null: it does, but not now.
+		CPUTemperature any `json:"cpu_temperature_c,omitempty"`
+		UnderVoltage   any `json:"under_voltage,omitempty"`
+		Throttled      any `json:"throttled,omitempty"`
 	}{
-		Level: "ok", Reasons: s.ailments(v), UptimeS: int64(v.Uptime / time.Second),
+		Level: "ok", Reasons: s.ailments(v), Version: s.about.Version, UptimeS: int64(v.Uptime / time.Second),
 		Chips: map[string]string{}, Sensors: map[string]string{},
 		Edges: h.edges, LostEdges: h.lost, Commands: h.commands, Refused: h.refused,
 		Sent: v.Sent, Queued: v.Queued, Dropped: v.Dropped, Superseded: v.Superseded, Reconnects: v.Reconnects,
 		BusErrors: v.BusErrors, MemoryKiB: v.Memory / 1024, Goroutines: v.Goroutines,
+		LastError: h.last.text,
+	}
+	if !h.last.at.IsZero() {
+		status.LastAt = h.last.at.UTC().Format(time.RFC3339)
+	}
+	if s.about.CPUTemperature || v.CPUTemperature != nil {
+		status.CPUTemperature = v.CPUTemperature
+	}
+	if s.about.UnderVoltage || v.UnderVoltage != nil {
+		status.UnderVoltage = v.UnderVoltage
+	}
+	if s.about.Throttled || v.Throttled != nil {
+		status.Throttled = v.Throttled
 	}
 	for name, err := range h.chips {
 		status.Chips[name] = word(err)
@@ -88,6 +121,16 @@ func (s *state) report(v *Vitals) {
 		panic(err) // text and numbers always marshal
 	}
 	s.send = append(s.send, Message{Topic: s.topics.Gateway("health"), Payload: payload, QoS: 1, Retain: true, State: true})
+}
+
+// supply tells of a supply that has become too weak, once.
+func (s *state) supply(v *Vitals) {
+	weak := v.UnderVoltage != nil && *v.UnderVoltage
+	if weak && !s.health.weak {
+		s.complain(s.topics.Gateway("error"), tooWeak)
+		s.timers.set(&s.health.soon, time.Time{}) // it is reported now
+	}
+	s.health.weak = weak
 }
 
 func word(err error) string {
@@ -123,6 +166,9 @@ func (s *state) ailments(v *Vitals) []string {
 	}
 	for name, p := range s.sensors {
 		line("sensor", name, "", p.err)
+	}
+	if s.health.weak {
+		reasons[tooWeak] = true
 	}
 	for _, text := range v.Troubles {
 		reasons[text] = true

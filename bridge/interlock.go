@@ -94,6 +94,7 @@ func (l *interlock) found(s *state) {
 		return
 	}
 	for _, o := range l.outputs {
+		o.blink.drop(s)
 		o.turnOff(s, "interlock")
 		s.complain(s.topics.Error(o.cfg.Name), fmt.Sprintf("%s: interlock %q: more than one is on, all are switched off", o.cfg.Name, l.cfg.Name))
 	}

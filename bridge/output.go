@@ -60,6 +60,8 @@ type output struct {
 	waiting *Command  // an ON that waits for another output of the interlock to be off for long enough
 	waitEnd time.Time // and until when at most
 
+	blink *blink // it shows where the gateway is; nil: it does not
+
 	timer timer
 }
 
@@ -100,8 +102,13 @@ func (o *output) command(s *state, c Command) error {
 		c.Verb = VerbOn
 	}
 	if c.Verb != VerbOff {
-		return o.turnOn(s, c)
+		err := o.turnOn(s, c)
+		if err == nil {
+			o.blink.drop(s)
+		}
+		return err
 	}
+	o.blink.drop(s)
 	o.turnOff(s, c.Source)
 	if o.err != nil {
 		s.complain(s.topics.Error(o.cfg.Name), fmt.Sprintf("%s: OFF by %s is kept until it succeeds: %v", o.cfg.Name, c.Source, o.err))
@@ -117,8 +124,13 @@ func (o *output) retell(s *state) {
 	}
 }
 
-// wanted tells whether the latest wish was ON.
-func (o *output) wanted() bool { return o.wished || o.waiting != nil }
+// wanted tells whether the latest wish was ON, but for those that let it blink.
+func (o *output) wanted() bool {
+	if o.blink != nil {
+		return o.blink.was
+	}
+	return o.wished || o.waiting != nil
+}
 
 // turnOff is never refused: an OFF is kept until it succeeds.
 func (o *output) turnOff(s *state, source string) {

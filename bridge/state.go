@@ -40,10 +40,11 @@ type Write struct {
 
 // Inputs of step, besides *gpio.Event, sensors.Sample, Inbound, Link and Vitals.
 type (
-	start    struct{} // before anything else
-	stop     struct{} // the gateway ends: outputs go as on_exit says, no wish is taken any more
-	tick     struct{} // the time that step asked for has come
-	overflow struct { // commands that found the queue full
+	start     struct{} // before anything else
+	stop      struct{} // the gateway ends: outputs go as on_exit says, no wish is taken any more
+	tick      struct{} // the time that step asked for has come
+	complaint string   // what went wrong elsewhere in the program
+	overflow  struct { // commands that found the queue full
 		topic string
 		n     int
 	}
@@ -82,6 +83,8 @@ type state struct {
 	now      time.Time
 	linked   bool
 	stopping bool
+	restarts bool // somebody restarts the gateway when it asks for it
+	restart  bool // it asks; whoever restarts it takes that back
 	timers   timers
 
 	// what the current step gives, reused by the next
@@ -103,6 +106,7 @@ func newState(cfg *Config, about About) (*state, error) {
 		targets: map[string]target{},
 		health:  newHealth(),
 	}
+	s.health.soon = newTimer(s.health.due)
 	for i := range cfg.Inputs {
 		p := newInput(&cfg.Inputs[i], s.topics)
 		s.inputs[p.cfg.Name], s.points[p.cfg.Name] = p, p
@@ -164,6 +168,8 @@ func (s *state) step(in any, now time.Time) (do []Write, send []Message, next ti
 		s.start()
 	case stop:
 		s.stop()
+	case complaint:
+		s.complain(s.topics.Gateway("error"), string(in))
 	case tick:
 	default:
 		panic(fmt.Sprintf("bridge: step does not take a %T", in))
@@ -214,6 +220,9 @@ func (s *state) restate() {
 
 func (s *state) stop() {
 	for _, o := range s.order {
+		if o.blink != nil {
+			o.blink.stop(s)
+		}
 		o.exit(s)
 	}
 	s.stopping = true
@@ -260,6 +269,10 @@ func (s *state) receive(m *Inbound) {
 	}
 	s.health.commands++
 	name := s.topics.Target(m.Topic)
+	if name == itself {
+		s.self(m)
+		return
+	}
 	p := s.points[name]
 	if p == nil {
 		s.unknown(m.Topic, name)
@@ -336,8 +349,8 @@ func (s *state) answer(topic, text string) { s.explain(topic, note{text: text, o
 
 func (s *state) explain(topic string, n note) {
 	s.notes = append(s.notes, n)
-	text := n.text
-	s.send = append(s.send, Message{Topic: topic, Payload: []byte(text), QoS: 1})
+	s.wrong(n.text)
+	s.send = append(s.send, Message{Topic: topic, Payload: []byte(n.text), QoS: 1})
 }
 
 // ails publishes why a point is not available, each reason once, and has health say the same. Whoever found it has logged it.
@@ -347,6 +360,7 @@ func (s *state) ails(name string, was, err error) {
 	}
 	s.health.changed = true
 	if err != nil {
+		s.wrong(err.Error())
 		s.send = append(s.send, Message{Topic: s.topics.Error(name), Payload: []byte(err.Error()), QoS: 1})
 	}
 }

@@ -79,6 +79,10 @@ func (p *player) step(in any, now time.Time) {
 	for _, w := range do {
 		fmt.Fprintf(&p.out, "  %swrite %s %v\n", at, w.Point, w.Value)
 	}
+	if p.state.restart {
+		p.state.restart = false
+		fmt.Fprintf(&p.out, "  %srestart\n", at)
+	}
 	for _, m := range send {
 		flags := ""
 		for _, f := range []struct {
@@ -170,8 +174,17 @@ func (p *player) input(line string, f []string, now time.Time) any {
 		return s
 	case "overflow":
 		return overflow{topic: f[1], n: 3}
-	case "vitals":
-		return Vitals{Uptime: time.Hour, Sent: 7, Memory: 9 << 20, Goroutines: 12}
+	case "vitals": // vitals TEMPERATURE|x ok|weak|x
+		v := Vitals{Uptime: time.Hour, Sent: 7, Memory: 9 << 20, Goroutines: 12}
+		if c, err := strconv.ParseFloat(f[1], 64); err == nil {
+			v.CPUTemperature = &c
+		}
+		if weak := f[2] == "weak"; weak || f[2] == "ok" {
+			v.UnderVoltage = &weak
+		}
+		return v
+	case "complaint":
+		return complaint(strings.Join(f[1:], " "))
 	case "do":
 		switch f[1] {
 		case "start":
@@ -204,7 +217,8 @@ func TestStep(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p := &player{t: t, state: s, origin: time.Now()}
+			p := &player{t: t, state: s, origin: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+			s.restarts = true
 			for line := range strings.Lines(string(want)) {
 				switch {
 				case strings.HasPrefix(line, "#"), strings.TrimSpace(line) == "":

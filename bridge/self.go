@@ -1,0 +1,82 @@
+package bridge
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"gatewayd/internal/near"
+)
+
+// itself is the name of the gateway among the names of points, of which none can have it.
+const itself = "gateway"
+
+// What the gateway itself can be told, on gateway/set.
+const (
+	wordRestart  = "RESTART"
+	wordIdentify = "IDENTIFY"
+)
+
+// command takes a command to the gateway itself, or says why not.
+func (s *state) command(m *Inbound) error {
+	word := strings.ToUpper(strings.TrimSpace(string(m.Payload)))
+	switch {
+	case m.Retained:
+		return errors.New("it is retained, and would come again at every start: publish commands without the retain flag")
+	case word == wordRestart && !s.restarts:
+		return errors.New("nobody restarts it here")
+	case word == wordRestart:
+		s.restart = true
+		return nil
+	case word == wordIdentify:
+		return s.identify()
+	}
+	text := fmt.Sprintf("%s is no command: wanted %s or %s", quoted(m.Payload), wordRestart, wordIdentify)
+	if meant := near.Of(word, slices.Values([]string{wordRestart, wordIdentify})); meant != "" {
+		text += fmt.Sprintf(", did you mean %s?", meant)
+	}
+	return errors.New(text)
+}
+
+// self is a message with a command to the gateway itself.
+func (s *state) self(m *Inbound) {
+	if err := s.command(m); err != nil {
+		s.health.refused++
+		s.answer(s.topics.Gateway("error"), "gateway: command refused: "+err.Error())
+	}
+}
+
+// lastError is what went wrong last, for people.
+type lastError struct {
+	text string
+	at   time.Time
+}
+
+// lastMost is how long it may be: Home Assistant takes no state beyond 255 characters.
+const lastMost = 255
+
+// wrong keeps what went wrong last, and has health say so, but not more often than once in a while.
+func (s *state) wrong(text string) {
+	text = strings.ToValidUTF8(text, "?")
+	if len(text) > lastMost {
+		n := lastMost - len("…")
+		for !utf8.RuneStart(text[n]) {
+			n--
+		}
+		text = text[:n] + "…"
+	}
+	h := &s.health
+	h.last = lastError{text, s.now}
+	if h.soon.due.IsZero() {
+		s.timers.set(&h.soon, s.now.Add(healthSoon))
+	}
+}
+
+// due has health be reported.
+func (h *health) due(s *state) {
+	h.changed = true
+	s.timers.set(&h.soon, time.Time{})
+}
