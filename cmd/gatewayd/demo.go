@@ -83,16 +83,27 @@ func (d *demo) play(ctx context.Context, out io.Writer) error {
 	}
 	defer house.close()
 	tell := &teller{out: out}
-	g, err := newGateway(cfg, house, newDemoLog(out), manner{watch: tell.published, forget: d.broker != ""})
-	if err != nil {
-		return err
+	for first := true; ; first = false {
+		life, end := context.WithCancelCause(ctx)
+		defer end(nil)
+		g, err := newGateway(cfg, house, newDemoLog(out), manner{
+			watch: tell.published, forget: d.broker != "", restart: func() { end(errRestart) },
+		})
+		if err != nil {
+			return err
+		}
+		if first {
+			tell.welcome(g.session.Stats().Broker, d.broker == "")
+			if !d.quiet {
+				house.run(ctx, tell.line)
+				defer house.wait()
+			}
+		}
+		if err := g.run(life); err != nil || context.Cause(life) != errRestart || ctx.Err() != nil {
+			return err
+		}
+		tell.line("the gateway restarts, as asked")
 	}
-	tell.welcome(g.session.Stats().Broker, d.broker == "")
-	if !d.quiet {
-		house.run(ctx, tell.line)
-		defer house.wait()
-	}
-	return g.run(ctx)
 }
 
 // startBroker starts the embedded broker and gives its address.

@@ -36,10 +36,11 @@ type gateway struct {
 	start   time.Time
 }
 
-// manner is what the demo does otherwise than the service.
+// manner is what the demo and the service do each in their own way.
 type manner struct {
-	watch  func(bridge.Message) // sees every message that is published; nil: nobody
-	forget bool                 // at the end, clear everything retained that was published
+	watch   func(bridge.Message) // sees every message that is published; nil: nobody
+	forget  bool                 // at the end, clear everything retained that was published
+	restart func()               // has everything end and start anew; does not block; nil: nobody does
 }
 
 // newGateway builds the parts of a configuration. It starts nothing and opens nothing.
@@ -55,13 +56,15 @@ func newGateway(cfg *config.Config, hw hardware, log *slog.Logger, m manner) (*g
 				m.watch(msg)
 			}
 		},
-		Vitals: g.vitals,
-		About:  about(cfg, g.gauges),
-		Log:    log,
+		Vitals:  g.vitals,
+		Restart: m.restart,
+		About:   about(cfg, g.gauges),
+		Log:     log,
 	})
 	if err != nil {
 		return nil, err
 	}
+	g.gauges.news = g.bridge.Report
 	session := sessionConfig(cfg)
 	session.Status, session.Subscriptions = topics.StatusOf(cfg.Bridge.Status), append(topics.Subscriptions(&cfg.Bridge), topics.Announcements(&cfg.Bridge)...)
 	session.InfoTopic, session.Info, session.Identity = topics.Gateway("info"), info(cfg), serial()

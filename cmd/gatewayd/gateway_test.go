@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"gatewayd/internal/config"
 )
 
 // Parts that do not end are left behind, each within its own time, and named.
@@ -33,5 +36,32 @@ func TestCrewEnd(t *testing.T) {
 	close(release)
 	for _, c := range crews {
 		c.wg.Wait()
+	}
+}
+
+// Discovery announces the chips that health will report: one for each bank.
+func TestAboutChips(t *testing.T) {
+	for _, c := range []struct{ name, text string }{
+		{"header alone", "outputs:\n  - {name: lamp, line: GPIO22}\n"},
+		{"expander alone", "chips:\n  - {name: relays, type: mcp23017, address: 0x20}\noutputs:\n  - {name: lamp, chip: relays, line: GPA0}\n"},
+		{"header for the interrupt alone", "chips:\n  - {name: relays, type: mcp23017, address: 0x20, interrupt: GPIO4}\ninputs:\n  - {name: button, chip: relays, line: GPA0}\n"},
+		{"both", "chips:\n  - {name: relays, type: mcp23017, address: 0x20}\n  - {name: idle, type: mcp23017, address: 0x21}\n" +
+			"outputs:\n  - {name: far, chip: relays, line: GPA0}\n  - {name: near, line: GPIO22}\n"},
+	} {
+		cfg, _, err := config.Parse("c.yaml", []byte("device: shed\nmqtt: {broker: \"tcp://127.0.0.1:1\"}\n"+c.text))
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		g, err := newGateway(cfg, newRaspberry(), slog.New(slog.DiscardHandler), manner{})
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		var want []string
+		for _, b := range g.banks {
+			want = append(want, b.Chip())
+		}
+		if got := about(cfg, g.gauges).Chips; !slices.Equal(got, want) {
+			t.Errorf("%s: chips %q, want %q", c.name, got, want)
+		}
 	}
 }

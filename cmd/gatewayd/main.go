@@ -19,6 +19,7 @@ import (
 const (
 	exitFailure = 1
 	exitUsage   = 64 // EX_USAGE of sysexits.h
+	exitRestart = 75 // EX_TEMPFAIL: whatever started the program is to start it again
 	exitConfig  = 78 // EX_CONFIG: systemd does not restart after it
 )
 
@@ -85,6 +86,8 @@ func complain(err error) int {
 	var mistakes config.Errors
 	var usage usageError
 	switch {
+	case errors.Is(err, errRestart): // it is in the log
+		return exitRestart
 	case errors.Is(err, flag.ErrHelp): // it has been shown
 		return 0
 	case errors.As(err, &mistakes):

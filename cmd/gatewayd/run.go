@@ -29,13 +29,25 @@ func run(path string) error {
 	log.Info("gatewayd starts", "version", version, "device", cfg.Device, "config", path)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	wishes := newAsked()
 	hw := newRaspberry()
-	g, err := newGateway(cfg, hw, log, manner{})
+	g, err := newGateway(cfg, hw, log, manner{restart: wishes.put})
 	if err != nil {
 		return err
 	}
 	go feedWatchdog(ctx, g, log)
-	return g.run(ctx)
+	go restarts(ctx, wishes, func() error { _, err := load(path); return err }, g.bridge, end)
+	if err := g.run(ctx); err != nil || context.Cause(ctx) != errRestart {
+		return err
+	}
+	if supervised() {
+		log.Info("restarting, as asked", "exit code", exitRestart)
+	} else {
+		log.Warn("ended to be restarted, as asked: systemd did not start this, so that somebody else must start it again", "exit code", exitRestart)
+	}
+	return errRestart
 }
 
 // tell says one thing to systemd, if that started us: a new line would begin another (sd_notify(3)). There is nobody to tell that
