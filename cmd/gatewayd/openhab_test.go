@@ -19,6 +19,7 @@ import (
 // openhabHouse is for the demo's hardware, with payloads and topics of its own here and there.
 const openhabHouse = `
 device: villa
+home_assistant: {discovery: false, name: Villa Kunterbunt, area: House}
 chips:
   - {name: io, type: iopiplus, bus: 1, interrupt: GPIO4}
 inputs:
@@ -26,9 +27,11 @@ inputs:
   - {name: pir, label: Motion, chip: io, line: bus2-2, payload_on: moves, payload_off: rests}
   - {name: door, label: Front door, line: GPIO17, pull: up, payload_on: open, payload_off: "it's \"shut\""}
 outputs:
-  - {name: l01, label: Kitchen light, chip: io, line: bus1-1, topic: light/l01, command_topic: light/l01/command}
-  - {name: l02, label: Hall light, chip: io, line: bus1-2, payload_on: "1", payload_off: "0"}
+  - {name: l01, label: Kitchen light, chip: io, line: bus1-1, topic: light/l01, command_topic: light/l01/command, home_assistant: {area: Kitchen}}
+  - {name: l02, label: Hall light, chip: io, line: bus1-2, payload_on: "1", payload_off: "0", id: hall}
   - {name: valve, label: Garden valve, chip: io, line: bus1-3, payload_on: 'say "flow"', payload_off: '\stop%'}
+  - {name: spare, chip: io, line: bus1-4, home_assistant: {enabled: false}}
+  - {name: hidden, chip: io, line: bus1-5, home_assistant: false}
   - {name: strike, label: Door opener, line: GPIO22, pulse: 300ms}
 groups:
   - {name: lights, label: All lights, outputs: [l01, l02], payload_on: hell, payload_off: dunkel}
@@ -177,7 +180,7 @@ func TestOpenHAB(t *testing.T) {
 
 	p.command(t, "Villa_lights", "ON")
 	p.state(t, "Villa_l01", "ON")
-	p.state(t, "Villa_l02", "ON")
+	p.state(t, "Villa_hall", "ON")
 	hand("Kitchen button", true)
 	p.state(t, "Villa_l01_button", "ON")
 	p.state(t, "Villa_l01", "OFF") // by the gateway's own rule
@@ -196,6 +199,7 @@ func TestOpenHAB(t *testing.T) {
 	hand("Motion", false)
 	p.state(t, "Villa_pir", "OFF")
 
+	p.state(t, "Villa_Gateway_Level", "ok")
 	p.state(t, "Villa_attic_Humidity", "48.0 %")
 	if err := h.play("0x76 temperature 12.34"); err != nil {
 		t.Fatal(err)
