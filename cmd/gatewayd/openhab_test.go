@@ -11,8 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"gatewayd/bridge"
 	"gatewayd/internal/config"
 	"gatewayd/internal/mqtttest"
+	"gatewayd/internal/openhab"
 	"gatewayd/internal/openhabtest"
 )
 
@@ -48,24 +50,20 @@ type player struct {
 	items []openhabtest.Item
 }
 
-// newPlayer makes the files of a configuration by the command, and reads them.
-func newPlayer(t *testing.T, file string) *player {
+// newPlayer makes the files of a configuration, and reads them.
+func newPlayer(t *testing.T, cfg *config.Config) *player {
 	t.Helper()
-	var out bytes.Buffer
-	if err := (&openhabFiles{path: file}).write(&out); err != nil {
-		t.Fatal(err)
-	}
-	at := strings.Index(out.String(), "// conf/items/")
-	things, err := openhabtest.ParseThings(out.String()[:at])
+	thingsFile, itemsFile := openhab.Things(&cfg.Bridge, brokerOf(&cfg.MQTT, "")), openhab.Items(&cfg.Bridge)
+	things, err := openhabtest.ParseThings(thingsFile)
 	if err != nil {
-		t.Fatalf("%v:\n%s", err, &out)
+		t.Fatalf("%v:\n%s", err, thingsFile)
 	}
-	items, err := openhabtest.ParseItems(out.String()[at:])
+	items, err := openhabtest.ParseItems(itemsFile)
 	if err == nil {
 		err = openhabtest.Check(things, items)
 	}
 	if err != nil {
-		t.Fatalf("%v:\n%s", err, &out)
+		t.Fatalf("%v:\n%s", err, itemsFile)
 	}
 	broker := &things[0]
 	if !broker.Bridge || things[1].BridgeUID != broker.UID || broker.Params["secure"].Text != "false" {
@@ -108,6 +106,20 @@ func (p *player) state(t *testing.T, item, want string) {
 	})
 }
 
+// triggered waits for what a trigger channel tells rules.
+func (p *player) triggered(t *testing.T, channel, want string) {
+	t.Helper()
+	n := slices.IndexFunc(p.thing.Channels, func(ch openhabtest.Channel) bool { return ch.UID == p.thing.UID+":"+channel })
+	if n < 0 || p.thing.Channels[n].Type != "trigger" {
+		t.Fatalf("no trigger channel %s", channel)
+	}
+	ch := &p.thing.Channels[n]
+	soon(t, channel+" "+want, func() bool {
+		event, err := ch.State(p.saw(ch.StateTopic()))
+		return err == nil && event == want
+	})
+}
+
 // command sends what openHAB sends for an Item's command: never retained.
 func (p *player) command(t *testing.T, item, command string) {
 	t.Helper()
@@ -124,14 +136,11 @@ func (p *player) command(t *testing.T, item, command string) {
 // openHAB's part, played from the files alone over a real mosquitto.
 func TestOpenHAB(t *testing.T) {
 	m := mqtttest.StartMosquitto(t, nil)
-	file := filepath.Join(t.TempDir(), "config.yaml")
-	if err := os.WriteFile(file, []byte("mqtt: {broker: \"tcp://"+m.Addr()+"\"}"+openhabHouse), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cfg, _, err := config.Load(file)
+	cfg, _, err := config.Parse("config.yaml", []byte("mqtt: {broker: \"tcp://"+m.Addr()+"\"}"+openhabHouse))
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.Bridge.Inputs[0].Gestures = bridge.Gestures{Told: []bridge.Trigger{bridge.Click, bridge.Double}, Long: time.Minute, Gap: 1500 * time.Millisecond}
 	h, err := newHouse(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -141,7 +150,7 @@ func TestOpenHAB(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := newPlayer(t, file)
+	p := newPlayer(t, cfg)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- g.run(ctx) }()
@@ -181,12 +190,20 @@ func TestOpenHAB(t *testing.T) {
 	p.command(t, "Villa_lights", "ON")
 	p.state(t, "Villa_l01", "ON")
 	p.state(t, "Villa_hall", "ON")
-	hand("Kitchen button", true)
-	p.state(t, "Villa_l01_button", "ON")
+	press := func() {
+		t.Helper()
+		hand("Kitchen button", true)
+		p.state(t, "Villa_l01_button", "ON")
+		hand("Kitchen button", false)
+		p.state(t, "Villa_l01_button", "OFF")
+	}
+	press()
 	p.state(t, "Villa_l01", "OFF") // by the gateway's own rule
 	p.state(t, "Villa_lights", "ON")
-	hand("Kitchen button", false)
-	p.state(t, "Villa_l01_button", "OFF")
+	p.triggered(t, "l01_button-event", "click")
+	press()
+	press()
+	p.triggered(t, "l01_button-event", "double")
 
 	for range 2 {
 		p.state(t, "Villa_door", "CLOSED")
