@@ -121,7 +121,7 @@ func (d *draft) checkClass(p point, can []string) {
 	case isSensor && len(s.driver.Measures) != 1:
 		msg = fmt.Sprintf("%s has %d readings, each with a device class of its own: remove this key", a(s.driver.Name), len(s.driver.Measures))
 	case e.DeviceClass == bridge.NoComponent && classes != nil, slices.Contains(classes, e.DeviceClass):
-		if isSensor && !bridge.ClassFits(e.DeviceClass, s.driver.Measures[0].Unit) {
+		if isSensor && e.DeviceClass != bridge.NoComponent && !bridge.ClassFits(e.DeviceClass, s.driver.Measures[0].Unit) {
 			msg = fmt.Sprintf("%s does not fit the unit of the %s, %s: remove this key", said, s.driver.Measures[0].Name, s.driver.Measures[0].Unit)
 		}
 	default:
