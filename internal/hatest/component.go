@@ -130,11 +130,17 @@ func (c *Core) remove(d *component) {
 	e.stop()
 	id := e.platform + " " + e.uniqueID
 	delete(c.entities, id)
+	c.forget(id)
+}
+
+// forget takes an entity out of the registry, which remembers its entity id.
+func (c *Core) forget(id string) {
+	n := c.registry.entries[id]
 	delete(c.registry.entries, id)
-	c.registry.deleted[id] = e.entry
-	device := e.entry.device
-	e.entry.device = nil
-	c.historyf("remove %s", e.entry.entityID)
+	c.registry.deleted[id] = n
+	device := n.device
+	n.device = nil
+	c.historyf("remove %s", n.entityID)
 	c.reap(device)
 }
 

@@ -76,10 +76,9 @@ func (c *Core) cleanup(m message) {
 			c.remove(d)
 		}
 	}
-	if !found && !c.cleared[m.topic] {
+	if !found && !c.emptied[m.topic] { // else Home Assistant has brought this on itself
 		c.warnf("%s: no device components to cleanup", m.topic)
 	}
-	delete(c.cleared, m.topic)
 }
 
 // document checks a device's document as a whole, and takes it apart, in its order.

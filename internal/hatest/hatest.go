@@ -46,7 +46,7 @@ type Core struct {
 	subs       []*subscription
 	wanted     map[string]byte // filters that are to be subscribed
 	flushing   bool
-	cleared    map[string]bool // config topics that were emptied from here
+	emptied    map[string]bool // config topics that were cleared from here
 	logs
 }
 
@@ -62,7 +62,7 @@ func Start(tb testing.TB, broker string, opt Options) *Core {
 	c := &Core{
 		tb: tb, opt: opt, work: newQueue(), registry: opt.Registry.copy(),
 		discovered: map[string]*component{}, pending: map[string][]payload{}, platforms: map[string]*platform{}, entities: map[string]*entity{},
-		triggers: map[string]*trigger{}, wanted: map[string]byte{}, cleared: map[string]bool{},
+		triggers: map[string]*trigger{}, wanted: map[string]byte{}, emptied: map[string]bool{},
 	}
 	for _, levels := range []string{"/+/config", "/+/+/config", "/+/+/+/config"} {
 		c.subs = append(c.subs, &subscription{filter: opt.Prefix + levels, receive: c.discover, every: true})

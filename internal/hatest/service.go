@@ -126,8 +126,8 @@ func (e *entity) siren(state, service string, d time.Duration) (string, error) {
 	return e.render("command_template", source, state, variables)
 }
 
-// DeleteDevice is a user who deletes a device, named by one of its identifiers: Home Assistant empties its config topics, and by
-// that removes all that came with them.
+// DeleteDevice is a user who deletes a device, named by one of its identifiers: Home Assistant removes all that belongs to it, what is
+// disabled, too, and empties its config topics.
 func (c *Core) DeleteDevice(identifier string) {
 	c.tb.Helper()
 	c.clear(func(d *Device) bool { return slices.Contains(d.Identifiers, identifier) })
@@ -135,25 +135,33 @@ func (c *Core) DeleteDevice(identifier string) {
 
 func (c *Core) clear(is func(*Device) bool) {
 	c.tb.Helper()
-	c.mu.Lock()
-	var topics []string
-	for _, hash := range sorted(c.discovered) {
-		d := c.discovered[hash]
-		if d.entity != nil && is(d.entity.entry.device) || d.trigger != nil && is(d.trigger.device) {
-			if !slices.Contains(topics, d.topic) {
-				topics = append(topics, d.topic)
-			}
-			c.remove(d)
-		}
-	}
-	for _, t := range topics {
-		c.cleared[t] = true
-	}
-	c.mu.Unlock()
+	topics := c.cleared(is)
 	if len(topics) == 0 {
 		c.tb.Errorf("Home Assistant: no such device\n%s", strings.TrimSpace(c.Dump()))
 	}
 	for _, t := range topics {
 		c.wait(c.client.Publish(t, 0, true, ""))
 	}
+}
+
+// cleared removes what belongs to a device, and gives its config topics.
+func (c *Core) cleared(is func(*Device) bool) (topics []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, hash := range sorted(c.discovered) {
+		d := c.discovered[hash]
+		if d.entity != nil && is(d.entity.entry.device) || d.trigger != nil && is(d.trigger.device) {
+			if !c.emptied[d.topic] {
+				c.emptied[d.topic] = true
+				topics = append(topics, d.topic)
+			}
+			c.remove(d)
+		}
+	}
+	for _, id := range sorted(c.registry.entries) {
+		if n := c.registry.entries[id]; n.device != nil && is(n.device) {
+			c.forget(id)
+		}
+	}
+	return topics
 }

@@ -253,7 +253,7 @@ func TestReconnect(t *testing.T) {
 // A user who deletes the device empties the document; it may come back.
 func TestDeleteDevice(t *testing.T) {
 	s := newStage(t, quick)
-	s.announce(lamp)
+	s.announce(lamp + `,"off":{"p":"switch","unique_id":"u3","command_topic":"a","en":false}`)
 	s.DeleteDevice("shed")
 	s.settle()
 	if all := s.Entities(); len(all) > 0 {

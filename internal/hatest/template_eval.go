@@ -245,6 +245,7 @@ func calculated(word string, a, b any) (any, error) {
 var tests = map[string]func(v any) bool{
 	"defined":   func(v any) bool { _, is := v.(undefined); return !is },
 	"undefined": func(v any) bool { _, is := v.(undefined); return is },
+	"boolean":   func(v any) bool { _, is := v.(bool); return is },
 	"none":      func(v any) bool { return v == nil },
 	"number":    func(v any) bool { _, is := real(v); return is },
 	"string":    func(v any) bool { _, is := v.(string); return is },

@@ -274,11 +274,38 @@ func (p *parser) primary() (expr, error) {
 	case t == token{'o', "{"}:
 		return p.object()
 	case t == token{'o', "["}:
-		return nil, fmt.Errorf("a list is %w", errUnsupported)
+		return p.list()
 	case t.kind == 0:
 		return nil, fmt.Errorf("an expression ends too early")
 	}
 	return nil, fmt.Errorf("%q is not expected here", t.text)
+}
+
+// list is a literal such as [1, 2].
+func (p *parser) list() (expr, error) {
+	var all []expr
+	for !p.is('o', "]") {
+		if len(all) > 0 {
+			if err := p.want(","); err != nil {
+				return nil, err
+			}
+		}
+		e, err := p.conditional()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, e)
+	}
+	return func(s *scope) (any, error) {
+		values := make([]any, len(all))
+		for i := range all {
+			var err error
+			if values[i], err = all[i](s); err != nil {
+				return nil, err
+			}
+		}
+		return values, nil
+	}, nil
 }
 
 // object is a literal such as {'state': value}, for tojson.

@@ -32,10 +32,10 @@ func none(name string, args []any) error {
 }
 
 func byDefault(v any, args []any) (any, error) {
-	if len(args) != 1 {
+	if len(args) < 1 || len(args) > 2 {
 		return nil, fmt.Errorf("default with %d arguments is %w", len(args), errUnsupported)
 	}
-	if _, is := v.(undefined); is {
+	if _, is := v.(undefined); is || len(args) == 2 && truth(args[1]) && !truth(v) {
 		return args[0], nil
 	}
 	return v, nil

@@ -2,6 +2,7 @@ package hatest
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -78,10 +79,16 @@ func tokens(src string) ([]token, error) {
 			var text strings.Builder
 			j := i + 1
 			for ; j < len(src) && src[j] != c; j++ {
-				if src[j] == '\\' {
-					return nil, fmt.Errorf("a backslash in a string is %w", errUnsupported)
+				if src[j] != '\\' {
+					text.WriteByte(src[j])
+					continue
 				}
-				text.WriteByte(src[j])
+				r, _, rest, err := strconv.UnquoteChar(src[j:], c) // Python's \\, \', \n and \x41 are Go's, too
+				if err != nil {
+					return nil, fmt.Errorf("the escape in %q is %w", src[j:], errUnsupported)
+				}
+				text.WriteRune(r)
+				j = len(src) - len(rest) - 1
 			}
 			if j == len(src) {
 				return nil, fmt.Errorf("%q has no end", src[i:])

@@ -41,6 +41,10 @@ func TestTemplate(t *testing.T) {
 		{"{{ value | float * 2 + 1 }}", "1.5", "4.0"},
 		{"{{ -value_json.uptime }}", health, "-60"},
 		{"{{ 'a' ~ value ~ 1 }}", "b", "ab1"},
+		{"{{ value_json.list | default([], true) | tojson }}{{ value_json.missing | default([1, 'a']) | tojson }}", health, `["a"][1,"a"]`},
+		{"{{ value_json.none | default('x') }}{{ value_json.none | default('x', true) }}", health, "Nonex"},
+		{"{{ ('yes' if value_json.chips.io.ok else 'no') if value_json.chips.io.ok is boolean else none }}", health, "yes"},
+		{`{{ 'it\'s \x41\\' }}`, "", `it's A\`},
 		{`{"state":"{{ value }}"}`, "ON", `{"state":"ON"}`},
 	} {
 		p, err := parseTemplate(tt.template)
@@ -88,7 +92,7 @@ func TestTemplateSyntax(t *testing.T) {
 		{"{{ value", false}, {"{{ }}", false}, {"{{ value. }}", false}, {"{% if value %}", false}, {"{% endif %}", false}, {"{{ 'a }}", false},
 		{"{{ (value }}", false}, {"{{ value ? }}", false}, {"{% if true %}{% else %}", false},
 		{"{% for x in value %}{% endfor %}", true}, {"{{ now() }}", true}, {"{{ value | regex_replace('a', 'b') }}", true},
-		{"{{ value.split(',') }}", true}, {"{{ value is even }}", true}, {"{# a comment #}", true}, {"{{ [1] }}", true}, {"{{ value value }}", true},
+		{"{{ value.split(',') }}", true}, {"{{ value is even }}", true}, {"{# a comment #}", true}, {"{{ value[1:2] }}", false}, {"{{ value value }}", true},
 	} {
 		_, err := parseTemplate(tt.template)
 		if err == nil || errors.Is(err, errUnsupported) != tt.unsupported {

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gatewayd/internal/hatest"
+)
+
+// Parts of homeConfig.
+const (
+	theDoor = `{name: door, label: Front door, line: GPIO17, pull: up, debounce: 20ms, payload_on: open, payload_off: closed}`
+	thePump = `name: pump, label: Pump, chip: io, line: bus1-2,`
+)
+
+// change is what a changed configuration makes of the registry: the entities of the points, and nothing left behind, nothing refused.
+type change struct {
+	name       string
+	was, is    []string // replaced in the configuration
+	gone, come []string // of the registry's entity ids
+	states     map[string]string
+	check      func(t *testing.T, h *home)
+}
+
+var changes = []change{
+	{name: "point removed", is: []string{"  - " + theDoor + "\n", ""}, gone: []string{"binary_sensor.shed_door"}},
+	{name: "point added", was: []string{"  - " + theDoor + "\n", ""}, come: []string{"binary_sensor.shed_door"}},
+	{name: "other component", is: []string{thePump, thePump + " home_assistant: {component: light},"},
+		gone: []string{"switch.shed_pump", "switch.shed_everything"}, // a group of lights alone is a light
+		come: []string{"light.shed_pump", "light.shed_everything"}, states: map[string]string{"light.shed_pump": "off"}},
+	{name: "not announced any more", is: []string{thePump, thePump + " home_assistant: false,"}, gone: []string{"switch.shed_pump"}},
+	{name: "renamed, with id", is: []string{thePump, "name: fountain, id: pump, label: Fountain, chip: io, line: bus1-2,", "[l01, pump]", "[l01, fountain]"},
+		check: func(t *testing.T, h *home) {
+			if e := h.ha.Entity("switch.shed_pump"); e.Name != "Shed Fountain" || e.State != "off" {
+				t.Errorf("got %q, %s", e.Name, e.State)
+			}
+			h.ha.TurnOn("switch.shed_pump")
+			h.ha.AwaitState("switch.shed_pump", "on")
+		}},
+	{name: "renamed, without id", is: []string{thePump, "name: fountain, label: Fountain, chip: io, line: bus1-2,", "[l01, pump]", "[l01, fountain]"},
+		gone: []string{"switch.shed_pump"}, come: []string{"switch.shed_fountain"}},
+	{name: "other device name, with id", is: []string{"device: shed", "device: barn\nid: shed"}, states: map[string]string{"light.shed_l01": "off"}},
+	{name: "other name of the gateway", is: []string{"name: Shed", "name: Barn"}, check: func(t *testing.T, h *home) {
+		h.ha.Await(10*time.Second, "the new name", func() bool { return h.ha.Entity("light.shed_l01").Name == "Barn Kitchen light" })
+	}},
+	{name: "moved to an area", is: []string{thePump, thePump + " home_assistant: {area: Garden},"}, states: map[string]string{"switch.shed_pump": "off"},
+		check: func(t *testing.T, h *home) {
+			d := h.ha.Entity("switch.shed_pump").Device
+			if d.Area != "Garden" || d.Name != "Garden" || d.Via != "gatewayd_shed" || len(h.ha.Devices()) != 2 {
+				t.Errorf("got %+v of %d devices", d, len(h.ha.Devices()))
+			}
+			h.ha.TurnOn("switch.shed_pump")
+			h.ha.AwaitState("switch.shed_pump", "on")
+		}},
+	{name: "away from an area", was: []string{thePump, thePump + " home_assistant: {area: Garden},"}, states: map[string]string{"switch.shed_pump": "off"},
+		check: func(t *testing.T, h *home) {
+			if got := h.ha.Devices(); len(got) != 1 {
+				t.Errorf("got devices %+v, want the gateway alone", got)
+			}
+		}},
+	{name: "other words", is: []string{`payload_on: "1", payload_off: "0"`, `payload_on: go, payload_off: halt`}, states: map[string]string{"switch.shed_pump": "off"}},
+	{name: "other icon", is: []string{thePump, thePump + " home_assistant: {icon: mdi:pump},"}, check: func(t *testing.T, h *home) {
+		h.ha.Await(10*time.Second, "the icon", func() bool { return h.ha.Entity("switch.shed_pump").Config["icon"] == "mdi:pump" })
+	}},
+}
+
+// happens plays a change.
+func (tt *change) happens(t *testing.T) {
+	h := newHome(t, hatest.Options{})
+	h.start(tt.was...)
+	h.settled("light.shed_l01")
+	before, since := h.entityIDs(), len(h.ha.History())
+	h.stop()
+	h.start(tt.is...)
+	var want []string
+	for _, id := range append(before, tt.come...) {
+		if !slices.Contains(tt.gone, id) {
+			want = append(want, id)
+		}
+	}
+	slices.Sort(want)
+	time.Sleep(6 * time.Second) // what goes is given time before what comes
+	h.ha.Await(10*time.Second, fmt.Sprintf("gone %v, come %v", tt.gone, tt.come), func() bool { return slices.Equal(h.entityIDs(), want) })
+	h.settled(want...)
+	for id, state := range tt.states {
+		h.ha.AwaitState(id, state)
+	}
+	if tt.check != nil {
+		tt.check(t, h)
+	}
+	for _, change := range h.ha.History()[since:] {
+		id := change[strings.LastIndex(change, " ")+1:]
+		if strings.Contains(id, ".") && !slices.Contains(tt.gone, id) && !slices.Contains(tt.come, id) && !strings.Contains(tt.name, "area") {
+			t.Errorf("the registry flickers: %s", change)
+		}
+	}
+	h.ha.Clean()
+}
