@@ -57,9 +57,14 @@ func (c *catalogue) problems() {
 	e.Class = "problem"
 	e.AttributesTopic, e.AttributesTemplate = e.StateTopic, "{{ {'reasons': value_json.reasons | default([])} | to_json }}"
 	c.put(e)
-	if c.about.UnderVoltage {
-		e = c.own("binary_sensor", "under_voltage", "Under-voltage",
-			"{% set v = value_json.under_voltage %}{{ ('ON' if v else 'OFF') if v is boolean else none }}")
+	for _, p := range []struct {
+		known      bool
+		part, name string
+	}{{c.about.UnderVoltage, "under_voltage", "Under-voltage"}, {c.about.Throttled, "throttled", "Throttled"}} {
+		if !p.known {
+			continue
+		}
+		e = c.own("binary_sensor", p.part, p.name, "{% set v = value_json."+p.part+" %}{{ ('ON' if v else 'OFF') if v is boolean else none }}")
 		e.Class = "problem"
 		c.put(e)
 	}

@@ -22,6 +22,8 @@ func TestOutputShown(t *testing.T) {
 		{name: "l01", component: "switch", shown: "L01"},
 		{name: "l01", topic: "light/l01", component: "light", shown: "L01"},
 		{name: "l01", topic: "lights/l01", component: "light", shown: "L01"},
+		{name: "l01", topic: "gatewayd/lamp-pi/l01", component: "switch", shown: "L01"},
+		{name: "l01", topic: "gatewayd/pi/light/l01", component: "light", shown: "L01"},
 		{name: "kitchen", label: "Kitchen lamp", component: "light", shown: "Kitchen lamp"},
 		{name: "led2", component: "light", shown: "Led2"},
 		{name: "x", label: "Deckenlampen", component: "light", shown: "Deckenlampen"},

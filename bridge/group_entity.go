@@ -5,7 +5,7 @@ package bridge
 // configuration, in which its members are found.
 func (g *Group) Shown(outputs []Output) Entity {
 	e := g.Entity
-	guess := outputWords.first(e.Name, g.Label, g.Name, g.Topic)
+	guess := outputWords.first(e.Name, g.Label, g.Name, given(g.Topic))
 	component := "switch"
 	if guess == "light" || guess == "" && g.lights(outputs) {
 		component = "light"

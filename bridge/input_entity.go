@@ -40,7 +40,7 @@ var contactWords = vocabulary{
 // name, else of the topic; and only without one, a word that says that something opens.
 func (p *Input) Shown() Entity {
 	e := p.Entity
-	texts := []string{e.Name, p.Label, p.Name, p.Topic}
+	texts := []string{e.Name, p.Label, p.Name, given(p.Topic)}
 	return e.filled(p.Name, p.Label, InputComponents, "binary_sensor", func(component string) string {
 		if component != "binary_sensor" || buttonWords.first(texts...) != "" {
 			return ""

@@ -33,7 +33,7 @@ var valveWords = vocabulary{
 // speak of a strike, else a button unless they know better; any other is a switch.
 func (p *Output) Shown() Entity {
 	e := p.Entity
-	texts := []string{e.Name, p.Label, p.Name, p.Topic}
+	texts := []string{e.Name, p.Label, p.Name, given(p.Topic)}
 	guess := outputWords.first(texts...)
 	component := guess
 	switch guess {

@@ -41,6 +41,16 @@ func (v vocabulary) first(texts ...string) string {
 	return ""
 }
 
+// given gives the levels of a topic that say something of its point: below the gateway's own topics, not the gateway's name.
+func given(topic string) string {
+	rest, own := strings.CutPrefix(topic, Prefix+"/")
+	if !own {
+		return topic
+	}
+	_, rest, _ = strings.Cut(rest, "/")
+	return rest
+}
+
 // find looks a word up, without its number and in the singular if it must be.
 func (v vocabulary) find(word string) string {
 	bare := strings.TrimRight(strings.TrimRightFunc(word, unicode.IsDigit), "_")
