@@ -1,5 +1,7 @@
 package bridge
 
+import "slices"
+
 // announce puts the input into its book: its state, and where gestures are told, an event and a device trigger for each.
 func (p *Input) announce(c *catalogue) {
 	s := c.shows(p.Shown(), p.Name, p.QoS, InputComponents)
@@ -15,46 +17,47 @@ func (p *Input) announce(c *catalogue) {
 		return
 	}
 	topic := c.topics.Event(p.Name)
+	told := p.Gestures.each()
 	e = c.component(s, "event", "event", s.Name, "button")
 	e.StateTopic = topic
-	e.EventTypes = p.Gestures.words()
+	for _, t := range told {
+		e.EventTypes = append(e.EventTypes, t.String())
+	}
 	s.book.Components = append(s.book.Components, e)
 	subtype := c.subtype(s)
-	for _, word := range e.EventTypes {
+	for _, t := range told {
+		word := t.String()
 		s.book.Components = append(s.book.Components, component{
-			key: s.ID + "-" + word, Platform: "device_automation", AutomationType: "trigger", Type: triggerType(word), Subtype: subtype,
+			key: s.ID + "-" + word, Platform: "device_automation", AutomationType: "trigger", Type: triggerType(t), Subtype: subtype,
 			Topic: topic, ValueTemplate: "{{ value_json.event_type }}", Payload: word, QoS: level(p.QoS),
 		})
 	}
 }
 
-// words are the words that are told, each once.
-func (g *Gestures) words() []string {
-	var words []string
-	seen := map[Trigger]bool{}
+// each gives the gestures that are told, each once.
+func (g *Gestures) each() (told []Trigger) {
 	for _, t := range g.Told {
-		if !seen[t] {
-			seen[t] = true
-			words = append(words, t.String())
+		if !slices.Contains(told, t) {
+			told = append(told, t)
 		}
 	}
-	return words
+	return told
 }
 
 // triggerType gives Home Assistant's own type of a device trigger where that means the same, so that it is shown in the user's
 // language. Its button_short_release is not our release, which follows a long press, too.
-func triggerType(word string) string {
-	switch word {
-	case "click":
+func triggerType(t Trigger) string {
+	switch t {
+	case Click:
 		return "button_short_press"
-	case "double":
+	case Double:
 		return "button_double_press"
-	case "triple":
+	case Triple:
 		return "button_triple_press"
-	case "long":
+	case Long:
 		return "button_long_press"
 	}
-	return word
+	return t.String()
 }
 
 // subtype gives what an input's triggers are called. Home Assistant refuses two of one type and subtype on a device, so that the

@@ -1,18 +1,14 @@
 package bridge
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
-	"testing"
-	"unicode/utf8"
 )
 
 // schema is what Home Assistant accepts in a discovery document, from testdata/homeassistant-schema.json.
@@ -295,170 +291,4 @@ func checkAvailability(v any, wrong error) error {
 		}
 	}
 	return nil
-}
-
-// lexTemplate reads a template as Jinja does, so far as to see that its blocks and strings end where they should, and gives its strings.
-func lexTemplate(text string) (literals []string, err error) {
-	for rest := text; ; {
-		_, block, found := strings.Cut(rest, "{")
-		if !found {
-			return literals, nil
-		}
-		var end string
-		switch {
-		case strings.HasPrefix(block, "{"):
-			end = "}}"
-		case strings.HasPrefix(block, "%"):
-			end = "%}"
-		case strings.HasPrefix(block, "#"):
-			return nil, fmt.Errorf("template %q: a comment", text)
-		default:
-			rest = block
-			continue
-		}
-		depth := 0
-		for rest = block[1:]; ; {
-			if rest == "" {
-				return nil, fmt.Errorf("template %q: a block without an end", text)
-			}
-			if depth == 0 && strings.HasPrefix(rest, end) {
-				rest = rest[2:]
-				break
-			}
-			switch rest[0] {
-			case '{', '(', '[':
-				depth++
-			case '}', ')', ']':
-				depth--
-			case '\'', '"':
-				m := jinjaString.FindString(rest)
-				if m == "" {
-					return nil, fmt.Errorf("template %q: a string without an end", text)
-				}
-				literals = append(literals, unescape(m[1:len(m)-1]))
-				rest = rest[len(m)-1:]
-			}
-			rest = rest[1:]
-		}
-	}
-}
-
-// jinjaString is string_re of Jinja's lexer.
-var jinjaString = regexp.MustCompile(`(?s)^(?:'[^'\\]*(?:\\.[^'\\]*)*'|"[^"\\]*(?:\\.[^"\\]*)*")`)
-
-func unescape(s string) string {
-	return regexp.MustCompile(`(?s)\\(x..|.)`).ReplaceAllStringFunc(s, func(m string) string {
-		var b byte
-		if n, _ := fmt.Sscanf(m, `\x%02x`, &b); n == 1 {
-			return string(rune(b))
-		}
-		return m[1:]
-	})
-}
-
-// decodeStrictly reads one JSON value in which no object has a key twice.
-func decodeStrictly(text []byte) (any, error) {
-	if !utf8.Valid(text) {
-		return nil, fmt.Errorf("not UTF-8")
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	v, err := decodeValue(d)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, fmt.Errorf("more after the document")
-	}
-	return v, nil
-}
-
-func decodeValue(d *json.Decoder) (any, error) {
-	token, err := d.Token()
-	if err != nil {
-		return nil, err
-	}
-	switch token {
-	case json.Delim('{'):
-		object := map[string]any{}
-		for d.More() {
-			key, err := d.Token()
-			if err != nil {
-				return nil, err
-			}
-			if _, twice := object[key.(string)]; twice {
-				return nil, fmt.Errorf("key %q: twice", key)
-			}
-			if object[key.(string)], err = decodeValue(d); err != nil {
-				return nil, err
-			}
-		}
-		_, err = d.Token()
-		return object, err
-	case json.Delim('['):
-		list := []any{}
-		for d.More() {
-			v, err := decodeValue(d)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, v)
-		}
-		_, err = d.Token()
-		return list, err
-	}
-	return token, nil
-}
-
-// TestCheckDocuments sees that the check finds what it is there for.
-func TestCheckDocuments(t *testing.T) {
-	good := `{"device":{"identifiers":["d"],"name":"Shed"},"origin":{"name":"gatewayd"},"availability":[{"topic":"s"}],"components":{` +
-		`"a":{"platform":"sensor","unique_id":"d.a","default_entity_id":"sensor.a","state_topic":"a","device_class":"temperature",` +
-		`"unit_of_measurement":"°C","state_class":"measurement","qos":1,"icon":"mdi:x","value_template":"{{ 'a' }}","name":"A"},` +
-		`"b":{"platform":"switch","unique_id":"d.b","default_entity_id":"switch.b","command_topic":"b/set","payload_on":"1"},` +
-		`"c":{"platform":"device_automation","automation_type":"trigger","type":"t","subtype":"u","topic":"x"},` +
-		`"e":{"platform":"sensor"}}}`
-	if got := checkDocuments([]byte(good)); len(got) > 0 {
-		t.Fatalf("got %q, want nothing", got)
-	}
-	for _, c := range []struct{ old, new, want string }{
-		{`"state_class"`, `"state_clas"`, "a: state_clas: unknown key"},
-		{`"unit_of_measurement"`, `"unit_of_measurment"`, "unknown key"},
-		{`"state_topic":"a",`, ``, "a: state_topic is wanted"},
-		{`"device_class":"temperature"`, `"device_class":"temprature"`, "want enum"},
-		{`"°C"`, `"bar"`, "with unit"},
-		{`"measurement",`, `"total",`, "with state_class"},
-		{`"qos":1`, `"qos":"1"`, "want 0|1|2"},
-		{`"mdi:x"`, `"lamp"`, "want icon"},
-		{`{{ 'a' }}`, `{{ 'o'n' }}`, "without an end"},
-		{`{{ 'a' }}`, `{{ 'a' }`, "without an end"},
-		{`"name":"A"`, `"name":"Shed"`, `name "Shed"`},
-		{`"name":"A"`, `"name":"A","name":"B"`, "twice"},
-		{`"name":"A"`, `"entity_category":"config"`, "category config"},
-		{`"name":"A"`, `"availability_topic":"z"`, "both availability"},
-		{`"d.b"`, `"d.a"`, "unique_id \"d.a\": twice"},
-		{`"payload_on":"1"`, `"payload_on":1`, "want string"},
-		{`"payload_on":"1"`, `"payload_on":"0","payload_off":"0"`, "are both"},
-		{`"payload_on":"1"`, `"retain":false`, "retain"},
-		{`"b/set"`, `"+/set"`, "want topic"},
-		{`"switch.b"`, `"switch.b__c"`, "default_entity_id"},
-		{`"subtype":"u",`, ``, "subtype is wanted"},
-		{`"topic":"x"}`, `"topic":"x"},"d":{"platform":"device_automation","automation_type":"trigger","type":"t","subtype":"u","topic":"x"}`, "twice"},
-		{`"topic":"x"}`, `"topic":"x","unique_id":"d.c"}`, "unique_id: unknown key"},
-		{`{"platform":"sensor"}`, `{}`, "not known"},
-		{`"origin":{"name":"gatewayd"},`, ``, "origin is wanted"},
-		{`"identifiers":["d"],`, ``, "neither identifiers"},
-		{`{"topic":"s"}`, `{"topc":"s"}`, "want list"},
-		{`{"topic":"s"}`, `{"topic":"s","payload":"x"}`, "unknown key"},
-		{`"components":{`, `"~":"x","components":{`, "~: unknown key"},
-	} {
-		bad := strings.Replace(good, c.old, c.new, 1)
-		if bad == good {
-			t.Fatalf("%s: nothing to replace", c.old)
-		}
-		got := strings.Join(checkDocuments([]byte(bad)), "\n")
-		if !strings.Contains(got, c.want) {
-			t.Errorf("%s instead of %s: got %q, want %q", c.new, c.old, got, c.want)
-		}
-	}
 }
