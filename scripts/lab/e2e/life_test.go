@@ -262,3 +262,27 @@ func TestNotify(t *testing.T) {
 		t.Errorf("code %d, want 0", code)
 	}
 }
+
+// A restart that was wished ends the program with the code that says so, once, however often it was wished; nobody notices it at an
+// output that is to keep its state.
+func TestWishedRestart(t *testing.T) {
+	l := newLife(t)
+	saw, sawFar := watch(t, l.pins...), l.i2c.watch()
+	for range 20 {
+		l.o.send(root+"gateway/set", "RESTART")
+	}
+	if code := l.g.ends(8 * time.Second); code != 75 {
+		t.Errorf("ended with %d, want 75", code)
+	}
+	l.o.shows(root+"status", "stopped")
+	mark := l.o.mark()
+	l.g.start()
+	l.o.hears(mark, root+"status", "online")
+	for _, name := range []string{"kept", "low_on", "far_kept"} {
+		l.o.hears(mark, root+name, "ON")
+		if got := l.o.payloads(mark, root+name); slices.Contains(got, "OFF") {
+			t.Errorf("%s: %q, want ON", name, got)
+		}
+	}
+	l.kept(t, saw(), sawFar())
+}
