@@ -21,6 +21,7 @@ type home struct {
 	t      *testing.T
 	broker string // where the gateway finds it
 	ha     *hatest.Core
+	cfg    *config.Config
 	house  *house
 	log    *screen
 	stop   func() // the gateway, as its service does
@@ -56,7 +57,8 @@ func TestHomeAssistant(t *testing.T) {
 	scenes := map[string]func(*testing.T){
 		"entities": entitiesAppear, "commands": commandsReturn, "restarts": homeAssistantRestarts, "restarts alone": homeAssistantAlone,
 		"elsewhere": homeAssistantElsewhere, "gateway restarts": gatewayRestarts, "gateway killed": gatewayKilled, "chip fails": chipFails,
-		"broker restarts": brokerRestarts, "deleted": deviceDeleted, "off": discoveryOff, "large": largeHouse, "busy start": busyStart,
+		"broker restarts": brokerRestarts, "deleted": deviceDeleted, "off": discoveryOff, "forgotten": gatewayForgotten,
+		"own words": ownWords, "nothing retained": nothingRetained, "disabled": pointDisabled, "changed meanwhile": changedMeanwhile, "large": largeHouse, "busy start": busyStart,
 	}
 	for _, c := range changes {
 		scenes["change/"+c.name] = c.happens
@@ -95,6 +97,7 @@ func (h *home) start(replace ...string) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	h.cfg = cfg
 	if h.house, err = newHouse(cfg); err != nil {
 		h.t.Fatal(err)
 	}

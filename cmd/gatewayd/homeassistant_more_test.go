@@ -1,0 +1,104 @@
+package main
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"gatewayd/bridge"
+	"gatewayd/internal/hatest"
+)
+
+// A status with words of its own, one of them for a clean stop, which Home Assistant would ignore as neither of two.
+func ownWords(t *testing.T) {
+	h := newHome(t, hatest.Options{})
+	h.start("mqtt: {broker", "mqtt: {status: {topic: alive/it's, online: 1, offline: 0, stopped: gone}, broker")
+	h.settled("light.shed_l01")
+	h.stop()
+	h.unavailableAll("stopped")
+	h.start("mqtt: {broker", "mqtt: {status: {topic: alive/it's, online: 1, offline: 0, stopped: gone}, broker")
+	h.settled("light.shed_l01")
+	h.ha.Clean()
+}
+
+// States that the broker does not keep are told again, once Home Assistant listens.
+func nothingRetained(t *testing.T) {
+	h := newHome(t, hatest.Options{})
+	h.start("bus1-1,", "bus1-1, retain: false,", "bus1-2,", "bus1-2, retain: false,", "type: bme280,", "type: bme280, retain: false,")
+	h.settled("light.shed_l01")
+	h.ha.TurnOn("light.shed_l01")
+	h.ha.AwaitState("light.shed_l01", "on")
+	h.ha = hatest.Start(t, h.broker, hatest.Options{Registry: h.ha.Stop()})
+	h.settled("light.shed_l01")
+	h.ha.AwaitState("light.shed_l01", "on")
+}
+
+// A point that is known, but off until somebody enables it.
+func pointDisabled(t *testing.T) {
+	h := newHome(t, hatest.Options{})
+	h.start("bus1-2,", "bus1-2, home_assistant: {enabled: false},")
+	h.settled("light.shed_l01")
+	if e := h.ha.Entity("switch.shed_pump"); !e.Disabled || e.Name != "Shed Pump" {
+		t.Errorf("got %+v, want it disabled", e)
+	}
+	registry := h.ha.Stop()
+	registry.Enable("switch.shed_pump", true)
+	h.ha = hatest.Start(t, h.broker, hatest.Options{Registry: registry})
+	h.settled("switch.shed_pump")
+	h.ha.TurnOn("switch.shed_pump")
+	h.ha.AwaitState("switch.shed_pump", "on")
+}
+
+// The configuration is changed while Home Assistant is away: it finds what is new; what it was never told to remove stays in its
+// registry, as with any device, for a user to delete.
+func changedMeanwhile(t *testing.T) {
+	h := newHome(t, hatest.Options{})
+	h.start()
+	h.settled("light.shed_l01")
+	h.stop()
+	registry := h.ha.Stop()
+	h.start("name: pump, label: Pump, chip: io, line: bus1-2,", "name: pump, label: Fountain, chip: io, line: bus1-2, home_assistant: {component: light},")
+	time.Sleep(7 * time.Second) // the gateway has put its document right
+	h.ha = hatest.Start(t, h.broker, hatest.Options{Registry: registry})
+	for _, id := range []string{"light.shed_pump", "light.shed_l01", "sensor.shed_attic_humidity"} {
+		h.ha.Await(10*time.Second, id, func() bool { e, ok := h.ha.Find(id); return ok && e.Available && e.State != "unknown" })
+	}
+	if e := h.ha.Entity("switch.shed_pump"); !e.Restored {
+		t.Errorf("got %+v, want it restored, not announced", e)
+	}
+	if e := h.ha.Entity("light.shed_pump"); e.Name != "Shed Fountain" {
+		t.Errorf("got the name %q", e.Name)
+	}
+	h.ha.Clean()
+}
+
+// The gateway is decommissioned: nothing is left at the broker, nor in Home Assistant but what is disabled.
+func gatewayForgotten(t *testing.T) {
+	h := newHome(t, hatest.Options{})
+	h.start("bus1-2,", "bus1-2, home_assistant: {area: Garden},")
+	h.settled("switch.shed_pump")
+	h.stop()
+	if _, err := bridge.Forget(t.Context(), sessionConfig(h.cfg), &h.cfg.Bridge, bridge.Forgetting{}, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	h.ha.Await(10*time.Second, "all entities are gone", func() bool {
+		for _, e := range h.ha.Entities() {
+			if !e.Disabled {
+				return false
+			}
+		}
+		return true
+	})
+	late := newClient(t, "tcp://"+h.broker) // it gets what is retained
+	late.Publish("end", 1, false, "end")
+	late.wants(t, "end", "end")
+	late.mu.Lock()
+	defer late.mu.Unlock()
+	for topic, payload := range late.seen {
+		if topic != "end" && payload != "" && !strings.HasPrefix(topic, "$SYS") {
+			t.Errorf("left behind: %s %s", topic, payload)
+		}
+	}
+	h.ha.Clean()
+}
