@@ -15,8 +15,9 @@ import (
 var ErrRunning = errors.New("the gateway is online")
 
 const (
-	forgetQuiet = time.Second      // nothing more retained has come for that long
-	clearWithin = 30 * time.Second // until the broker has acknowledged
+	forgetQuiet = time.Second            // nothing more retained has come for that long
+	forgetPause = 500 * time.Millisecond // for Home Assistant to remove its entities
+	clearWithin = 30 * time.Second       // until the broker has acknowledged
 )
 
 // Forgetting is what to do with what a gateway has left at its broker.
@@ -71,22 +72,54 @@ func Forget(ctx context.Context, session SessionConfig, cfg *Config, how Forgett
 	if how.Look {
 		return topics, nil
 	}
+	// Home Assistant goes first, and is given a moment: what is empty would be an error to the entities that it still has.
+	documents, others := t.apart(topics)
+	if err := clearAll(ctx, s, links, documents); err != nil {
+		return nil, err
+	}
+	if len(documents) > 0 {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(forgetPause):
+		}
+	}
+	if err := clearAll(ctx, s, links, others); err != nil {
+		return nil, err
+	}
+	return topics, nil
+}
+
+// apart divides topics into those of documents for Home Assistant, and all others.
+func (t *Topics) apart(topics []string) (documents, others []string) {
+	for _, topic := range topics {
+		if t.discovers(topic) {
+			documents = append(documents, topic)
+		} else {
+			others = append(others, topic)
+		}
+	}
+	return documents, others
+}
+
+// clearAll clears topics, and waits until the broker has acknowledged that.
+func clearAll(ctx context.Context, s *Session, links <-chan Link, topics []string) error {
 	for _, topic := range topics {
 		s.Publish(Message{Topic: topic, QoS: 1, Retain: true, State: true})
 	}
 	for end := time.Now().Add(clearWithin); ; {
 		if st := s.Stats(); st.Queued+st.InFlight == 0 {
-			return topics, nil
+			return nil
 		}
 		select {
 		case l := <-links:
-			return nil, fmt.Errorf("not all was cleared: %w", l.Err)
+			return fmt.Errorf("not all was cleared: %w", l.Err)
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return ctx.Err()
 		case <-time.After(10 * time.Millisecond):
 		}
 		if time.Now().After(end) {
-			return nil, errNoAck
+			return errNoAck
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -145,14 +146,18 @@ func (o *outbox) end(unacked []item) {
 	o.ring, o.head, o.open, o.starved = events, 0, false, false
 }
 
-// forget queues an empty message for each retained state: the broker then forgets it.
-func (o *outbox) forget(now time.Time) {
+// forget queues an empty message for each retained state: the broker then forgets it. Those on topics that match one of the filters
+// come first.
+func (o *outbox) forget(now time.Time, first []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for i := range o.states {
-		if m := &o.states[i]; m.Retain {
-			m.Payload = nil
-			o.push(item{Message: *m, at: now})
+	for _, early := range []bool{true, false} {
+		for i := range o.states {
+			m := &o.states[i]
+			if m.Retain && early == slices.ContainsFunc(first, func(f string) bool { return Matches(f, m.Topic) }) {
+				m.Payload = nil
+				o.push(item{Message: *m, at: now})
+			}
 		}
 	}
 }

@@ -276,7 +276,7 @@ func (s *Session) stop(p *peer) {
 	farewell := s.cfg.Status.Stopped
 	if s.cfg.Forget {
 		s.Publish(Message{Topic: s.cfg.InfoTopic, QoS: 1, Retain: true, State: true})
-		s.out.forget(time.Now())
+		s.out.forget(time.Now(), s.cfg.ForgetFirst)
 		farewell = ""
 	}
 	ok := true

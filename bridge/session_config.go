@@ -26,6 +26,8 @@ type SessionConfig struct {
 
 	// Forget has Run leave nothing behind when it ends: everything retained that was published is cleared, the status too.
 	Forget bool
+	// ForgetFirst are filters for what is cleared before all else: what announces the others to somebody who would stumble over empty ones.
+	ForgetFirst []string
 
 	// For tests; 0: the default.
 	RetryMin, RetryMax time.Duration // between attempts: 1 s, 60 s; in the first minutes of an outage no more than 5 s

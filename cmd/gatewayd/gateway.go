@@ -68,7 +68,7 @@ func newGateway(cfg *config.Config, hw hardware, log *slog.Logger, m manner) (*g
 	session := sessionConfig(cfg)
 	session.Status, session.Subscriptions = topics.StatusOf(cfg.Bridge.Status), append(topics.Subscriptions(&cfg.Bridge), topics.Announcements(&cfg.Bridge)...)
 	session.InfoTopic, session.Info, session.Identity = topics.Gateway("info"), info(cfg), serial()
-	session.Forget = m.forget
+	session.Forget, session.ForgetFirst = m.forget, []string{topics.Discovery(""), topics.Discovery("+")}
 	g.session = bridge.NewSession(session, g.bridge.Receive, g.linked, log)
 	g.addBanks(cfg)
 	for _, s := range cfg.Sensors {

@@ -82,6 +82,22 @@ func gatewayForgotten(t *testing.T) {
 	if _, err := bridge.Forget(t.Context(), sessionConfig(h.cfg), &h.cfg.Bridge, bridge.Forgetting{}, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
+	h.nothingLeft()
+}
+
+// A demo at somebody's broker ends, and leaves nothing.
+func demoEnds(t *testing.T) {
+	h := newHome(t, hatest.Options{})
+	h.forget = true
+	h.start("bus1-2,", "bus1-2, home_assistant: {area: Garden},")
+	h.settled("switch.shed_pump")
+	h.stop()
+	h.nothingLeft()
+}
+
+// nothingLeft demands that Home Assistant has no entity left but what is disabled, and the broker nothing that is retained.
+func (h *home) nothingLeft() {
+	h.t.Helper()
 	h.ha.Await(10*time.Second, "all entities are gone", func() bool {
 		for _, e := range h.ha.Entities() {
 			if !e.Disabled {
@@ -90,14 +106,14 @@ func gatewayForgotten(t *testing.T) {
 		}
 		return true
 	})
-	late := newClient(t, "tcp://"+h.broker) // it gets what is retained
+	late := newClient(h.t, "tcp://"+h.broker) // it gets what is retained
 	late.Publish("end", 1, false, "end")
-	late.wants(t, "end", "end")
+	late.wants(h.t, "end", "end")
 	late.mu.Lock()
 	defer late.mu.Unlock()
 	for topic, payload := range late.seen {
 		if topic != "end" && payload != "" && !strings.HasPrefix(topic, "$SYS") {
-			t.Errorf("left behind: %s %s", topic, payload)
+			h.t.Errorf("left behind: %s %s", topic, payload)
 		}
 	}
 	h.ha.Clean()

@@ -24,6 +24,7 @@ type home struct {
 	cfg    *config.Config
 	house  *house
 	log    *screen
+	forget bool   // the gateway leaves nothing behind, as the demo
 	stop   func() // the gateway, as its service does
 
 	mu   sync.Mutex // guards sent
@@ -57,7 +58,7 @@ func TestHomeAssistant(t *testing.T) {
 	scenes := map[string]func(*testing.T){
 		"entities": entitiesAppear, "commands": commandsReturn, "restarts": homeAssistantRestarts, "restarts alone": homeAssistantAlone,
 		"elsewhere": homeAssistantElsewhere, "gateway restarts": gatewayRestarts, "gateway killed": gatewayKilled, "chip fails": chipFails,
-		"broker restarts": brokerRestarts, "deleted": deviceDeleted, "off": discoveryOff, "forgotten": gatewayForgotten,
+		"broker restarts": brokerRestarts, "deleted": deviceDeleted, "off": discoveryOff, "forgotten": gatewayForgotten, "demo": demoEnds,
 		"own words": ownWords, "nothing retained": nothingRetained, "disabled": pointDisabled, "changed meanwhile": changedMeanwhile, "large": largeHouse, "busy start": busyStart,
 	}
 	for _, c := range changes {
@@ -103,7 +104,7 @@ func (h *home) start(replace ...string) {
 	}
 	h.log = new(screen)
 	log := slog.New(&lines{mu: new(sync.Mutex), out: h.log, front: func(_ time.Time, l slog.Level) string { return word(l) }})
-	g, err := newGateway(cfg, h.house, log, manner{watch: func(m bridge.Message) {
+	g, err := newGateway(cfg, h.house, log, manner{forget: h.forget, watch: func(m bridge.Message) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.sent[m.Topic]++

@@ -43,7 +43,7 @@ func (e *entity) receive(m message) {
 func (e *entity) onOff(text string) bool {
 	on := str(e.config, "state_on", str(e.config, "payload_on", "ON"))
 	off := str(e.config, "state_off", str(e.config, "payload_off", "OFF"))
-	if e.platform == "siren" && text != on && text != off && text != "None" {
+	if e.platform == "siren" && text != "" && text != on && text != off && text != "None" {
 		v, err := decode([]byte(text))
 		o, ok := v.(map[string]any)
 		if err != nil || !ok {
@@ -110,6 +110,9 @@ func (e *entity) lock(text string) bool {
 }
 
 func (e *entity) valve(text string) bool {
+	if text == "" {
+		return false
+	}
 	if v, err := decode([]byte(text)); err == nil {
 		if o, ok := v.(map[string]any); ok {
 			text, _ = o["state"].(string)
