@@ -21,7 +21,8 @@ const originName = "gatewayd"
 // announceSpread is the longest wait after Home Assistant's birth: a house of gateways must not answer all at once.
 const announceSpread = 5 * time.Second
 
-// restateAfter is when states that the broker does not keep are told again after an announcement.
+// restateAfter is when states are told again after an announcement: those that the broker does not keep, and after one that is new all
+// of them. Home Assistant may have had a state while it still waited for other words, and does not ask for it again.
 const restateAfter = 2 * time.Second
 
 // announcer keeps at the broker what Home Assistant is to know of this gateway, and has it forget what is gone.
@@ -41,6 +42,7 @@ type announcer struct {
 
 	spread                 func() time.Duration
 	again, finish, restate time.Time // when that is due; zero: it is not
+	news                   bool      // a document differs from what the broker had: the words of a state may, too
 	timer                  timer
 }
 
@@ -139,7 +141,7 @@ func (a *announcer) reconcile(s *state) {
 	}
 	clear(a.known)
 	for i := range parts {
-		a.known[parts[i].topic] = found{components: parts[i].components}
+		a.known[parts[i].topic] = found{components: parts[i].components, text: string(a.sent[parts[i].topic])}
 	}
 	if len(parts) > 0 {
 		a.restate = s.now.Add(restateAfter)
@@ -154,6 +156,7 @@ func (a *announcer) tick(s *state) {
 		for _, p := range split(a.books, a.topics, a.known) {
 			a.publish(s, p.topic, p.book.document(p.components))
 		}
+		a.restate = s.now.Add(restateAfter)
 	}
 	if reached(a.again, s.now) {
 		a.again = time.Time{}
@@ -166,7 +169,8 @@ func (a *announcer) tick(s *state) {
 	}
 	if reached(a.restate, s.now) {
 		a.restate = time.Time{}
-		s.restate()
+		s.restate(a.news)
+		a.news = false
 	}
 	a.schedule(s)
 }
@@ -178,6 +182,9 @@ func (a *announcer) schedule(s *state) {
 func (a *announcer) publish(s *state, topic string, payload []byte) {
 	if a.silent[topic] {
 		return
+	}
+	if a.known[topic].text != string(payload) {
+		a.news = true
 	}
 	a.sent[topic] = payload
 	s.send = append(s.send, Message{Topic: topic, Payload: payload, QoS: 1, Retain: true, State: true})
@@ -193,6 +200,7 @@ func (a *announcer) clear(s *state, topic string) {
 type found struct {
 	components []component // with key, platform and unique_id
 	topics     []string    // that they were told to read
+	text       string      // the document itself
 }
 
 // readFound reads a document that we, or an older version of us, have announced; of anything else it gives nothing.
@@ -227,6 +235,7 @@ func readFound(payload []byte) (f found) {
 		}
 	}
 	delete(topics, "")
+	f.text = string(payload)
 	f.topics = slices.Sorted(maps.Keys(topics))
 	return f
 }

@@ -409,18 +409,37 @@ func TestAnnounceSplit(t *testing.T) {
 	w.wants("config p1 light u1")
 }
 
-// States that the broker does not keep are told again once Home Assistant listens.
+// States that the broker does not keep are told again once Home Assistant listens, and all of them after a document that is new.
 func TestAnnounceRestates(t *testing.T) {
 	w := newWorld(t)
-	g := w.gateway(aBook("", "l01 light u1"))
-	g.connect()
-	g.pass(time.Second)
-	p := player{t: t, state: g.state, origin: g.now}
-	g.step(p.input("", []string{"event", "all_off", "on"}, g.now))
-	g.pass(900 * time.Millisecond)
-	g.sent = nil
-	g.pass(time.Second)
-	if len(g.sent) != 1 || g.sent[0].Topic != "gatewayd/shed/all_off" || string(g.sent[0].Payload) != "1" {
-		t.Errorf("got %v", g.sent)
+	states := func(g *gateway) (all []string) {
+		for _, m := range g.sent {
+			all = append(all, fmt.Sprintf("%s %s %v", m.Topic, m.Payload, m.Retain))
+		}
+		return all
+	}
+	for _, tt := range []struct {
+		what string
+		book *book
+		want []string
+	}{
+		{"new", aBook("", "l01 light u1"), []string{"gatewayd/shed/all_off 1 false", "gatewayd/shed/door ON true"}},
+		{"the same", aBook("", "l01 light u1"), []string{"gatewayd/shed/all_off 1 false"}},
+		{"other words", aBook("", "l01 light u1", "l02 light u2"), []string{"gatewayd/shed/all_off 1 false", "gatewayd/shed/door ON true"}},
+	} {
+		g := w.gateway(tt.book)
+		g.connect()
+		g.pass(time.Second)
+		p := player{t: t, state: g.state, origin: g.now}
+		g.step(p.input("", []string{"event", "all_off", "on"}, g.now))
+		g.step(p.input("", []string{"event", "door", "on"}, g.now))
+		g.pass(900 * time.Millisecond)
+		g.sent = nil
+		g.pass(time.Second)
+		got := states(g)
+		slices.Sort(got)
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s: got %q, want %q", tt.what, got, tt.want)
+		}
 	}
 }

@@ -199,20 +199,20 @@ func (s *state) start() {
 	}
 }
 
-// restate tells states again that the broker does not keep, for somebody who has just begun to listen.
-func (s *state) restate() {
+// restate tells states again, for somebody who has just begun to listen: all, or only those that the broker does not keep.
+func (s *state) restate(all bool) {
 	for i := range s.cfg.Inputs {
-		if p := s.inputs[s.cfg.Inputs[i].Name]; p.err == nil && !p.cfg.Retain {
-			s.publish(p.topic, p.words.state(p.active), p.cfg.QoS, false)
+		if p := s.inputs[s.cfg.Inputs[i].Name]; p.err == nil && (all || !p.cfg.Retain) {
+			s.publish(p.topic, p.words.state(p.active), p.cfg.QoS, p.cfg.Retain)
 		}
 	}
 	for _, o := range s.order {
-		if o.err == nil && !o.cfg.Retain {
+		if o.err == nil && (all || !o.cfg.Retain) {
 			o.publish(s)
 		}
 	}
 	for i := range s.cfg.Groups {
-		if g := &s.cfg.Groups[i]; !g.Retain {
+		if g := &s.cfg.Groups[i]; all || !g.Retain {
 			s.targets[g.Name].retell(s)
 		}
 	}
