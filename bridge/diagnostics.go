@@ -84,27 +84,27 @@ func (c *catalogue) problems() {
 
 // measures are what the gateway tells of itself in words and numbers.
 func (c *catalogue) measures() {
-	e := c.own("sensor", "version", "Version", field("version"))
-	e.Icon = "mdi:tag-outline"
-	c.put(e)
-	e = c.own("sensor", "uptime", "Uptime", field("uptime_s"))
-	e.Class, e.Unit = "duration", "s"
-	c.put(e)
-	if c.about.CPUTemperature {
-		e = c.own("sensor", "cpu_temperature", "CPU temperature", field("cpu_temperature_c"))
-		e.Class, e.Unit, e.StateClass, e.Precision = "temperature", "°C", "measurement", new(1)
+	for _, m := range []struct{ part, name, field, class, unit, state, icon string }{
+		{"version", "Version", "version", "", "", "", "mdi:tag-outline"},
+		{"uptime", "Uptime", "uptime_s", "duration", "s", "", ""},
+		{"cpu_temperature", "CPU temperature", "cpu_temperature_c", "temperature", "°C", "measurement", ""},
+		{"i2c_errors", "I2C errors", "bus_errors", "", "", "total_increasing", "mdi:counter"},
+		{"lost_edges", "Lost edges", "lost_edges", "", "", "total_increasing", "mdi:counter"},
+		{"last_error", "Last error", "last_error", "", "", "", "mdi:alert-circle-outline"},
+	} {
+		if m.part == "cpu_temperature" && !c.about.CPUTemperature {
+			continue
+		}
+		e := c.own("sensor", m.part, m.name, "{{ value_json."+m.field+" | default(none) }}")
+		e.Class, e.Unit, e.StateClass, e.Icon = m.class, m.unit, m.state, m.icon
+		switch m.part {
+		case "cpu_temperature":
+			e.Precision = new(1)
+		case "lost_edges": // of interest when there are some; until then, a sensor more to look at
+			e.Enabled = new(false)
+		case "last_error": // none yet is empty; a zero, though, is a number
+			e.ValueTemplate = "{{ value_json.last_error | default(none, true) }}"
+		}
 		c.put(e)
 	}
-	e = c.own("sensor", "i2c_errors", "I2C errors", field("bus_errors"))
-	e.StateClass, e.Icon = "total_increasing", "mdi:counter"
-	c.put(e)
-	e = c.own("sensor", "lost_edges", "Lost edges", field("lost_edges"))
-	e.StateClass, e.Icon, e.Enabled = "total_increasing", "mdi:counter", new(false)
-	c.put(e)
-	e = c.own("sensor", "last_error", "Last error", "{{ value_json.last_error | default(none, true) }}")
-	e.Icon = "mdi:alert-circle-outline"
-	c.put(e)
 }
-
-// field takes a field of health, which may not be there.
-func field(name string) string { return "{{ value_json." + name + " | default(none) }}" }
