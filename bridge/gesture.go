@@ -54,6 +54,13 @@ const (
 	DefaultEvery = 200 * time.Millisecond
 )
 
+// pushButtons are the words for what people press and let go.
+var pushButtons = vocabulary{"button": "button", "-button": "button", "-taster": "button", "-knopf": "button", "push": "button", "btn": "button"}
+
+// PushButton tells whether the input's names say that it is one: a wall button is, and a switch, which stays where it is put, is not.
+// Its topic counts only where it was given.
+func (p *Input) PushButton() bool { return pushButtons.first(p.Label, p.Name, p.Topic) != "" }
+
 // triggers is a set of them.
 type triggers uint16
 

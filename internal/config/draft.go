@@ -109,6 +109,7 @@ func (d *draft) check() {
 	d.checkInterlocks()
 	d.checkGroups()
 	d.checkRules()
+	d.checkGestures()
 	d.checkHomeAssistant()
 	d.checkEntities()
 	d.checkTopics()

@@ -13,6 +13,7 @@ type input struct {
 	base
 	wire
 	bridge.Channel
+	gestures bridge.Gestures
 }
 
 var pull = calledElsewhere(oneOf(choice[gpio.Pull]{"as_is", gpio.PullAsIs}, choice[gpio.Pull]{"up", gpio.PullUp},
@@ -30,6 +31,7 @@ var inputKeys = slices.Concat(
 		field("debounce", "how long the line must be still before a change counts", debounce,
 			func(i *input) *time.Duration { return &i.Debounce }, 10*time.Millisecond),
 	},
+	gestureKeys,
 	channelKeys(func(i *input) *bridge.Channel { return &i.Channel }),
 )
 
@@ -41,7 +43,7 @@ func (i *input) connect(d *draft) {
 }
 
 func (i *input) bridge() bridge.Input {
-	return bridge.Input{Name: i.name, Label: i.label, Channel: i.Channel, Entity: i.home.Entity}
+	return bridge.Input{Name: i.name, Label: i.label, Channel: i.Channel, Entity: i.home.Entity, Gestures: i.gestures}
 }
 
 func (i *input) join(c *bridge.Config) { c.Inputs = append(c.Inputs, i.bridge()) }

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"gopkg.in/yaml.v3"
-
 	"gatewayd/bridge"
 )
 
@@ -17,9 +15,9 @@ type rule struct {
 	bridge.Rule
 }
 
-var trigger = later(oneOf(
-	choice[bridge.Trigger]{"pressed", bridge.Pressed}, choice[bridge.Trigger]{"released", bridge.Released}, choice[bridge.Trigger]{"changed", bridge.Changed},
-	choice[bridge.Trigger]{"on", bridge.Pressed}, choice[bridge.Trigger]{"off", bridge.Released}), "click", "double", "long")
+var trigger = calledElsewhere(oneOf(append([]choice[bridge.Trigger]{
+	{"pressed", bridge.Pressed}, {"released", bridge.Released}, {"changed", bridge.Changed}, {"on", bridge.Pressed}, {"off", bridge.Released},
+}, gestureWords...)...), gestureElsewhere)
 
 var ruleList = list("rules", "what happens without the broker's help", func() *rule { return new(rule) }, always([]key[*rule]{
 	field("when", "the input that it begins with", reference, func(r *rule) *string { return &r.When }).required(),
@@ -33,20 +31,6 @@ var ruleList = list("rules", "what happens without the broker's help", func() *r
 	field("only", "when it acts: always, or while the broker is not connected", oneOf(choice[bridge.Only]{"always", bridge.Always},
 		choice[bridge.Only]{"offline", bridge.Offline}), func(r *rule) *bridge.Only { return &r.Only }, bridge.Always),
 }), func(d *draft, r *rule) { d.rules = append(d.rules, r) }, func(d *draft) []*rule { return d.rules })
-
-// later makes words of an enumeration known that will come.
-func later[V any](v value[V], words ...string) value[V] {
-	parse := v.parse
-	v.parse = func(n *yaml.Node, complain func(*yaml.Node, string)) (V, bool) {
-		return parse(n, func(n2 *yaml.Node, msg string) {
-			if slices.Contains(words, n.Value) {
-				msg = fmt.Sprintf("%s is planned, it does not work yet: wanted %s", quote(n.Value), v.want)
-			}
-			complain(n2, msg)
-		})
-	}
-	return v
-}
 
 func (d *draft) checkRules() {
 	same := map[string]*rule{}

@@ -24,6 +24,9 @@ func (d *draft) checkTopics() {
 		b := p.self()
 		used[t.Error(b.name)] = b.String() + ", its errors"
 		used[t.Availability(b.name)] = b.String() + ", its availability"
+		if _, ok := p.(*input); ok {
+			used[t.Event(b.name)] = b.String() + ", its gestures"
+		}
 	}
 	for _, p := range points {
 		b := p.self()
