@@ -3,6 +3,7 @@ package hatest
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // validate holds a component against its platform's schema; what is dropped is noted.
@@ -26,7 +27,7 @@ func (c *Core) validate(p payload) (config map[string]any, ok bool) {
 		return nil, false
 	}
 	for _, k := range unknown {
-		if k != "origin" && k != "device" { // the document's, which every component gets
+		if k != "origin" && k != "device" && !slices.Contains(p.shared, k) { // the document's, which every component gets
 			c.dropped = append(c.dropped, place+" "+k)
 		}
 	}

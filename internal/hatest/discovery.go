@@ -17,6 +17,7 @@ type payload struct {
 	topic    string // of the document
 	key      string
 	config   map[string]any
+	shared   []string // keys that the document gave it, besides device and origin
 }
 
 // component is one that has been discovered.
@@ -135,6 +136,7 @@ func (c *Core) document(m message, nodeID, objectID string) ([]payload, error) {
 			for _, k := range schema().Shared {
 				if v, ok := given[k]; ok && !has(p.config, k) {
 					p.config[k] = v
+					p.shared = append(p.shared, k)
 				}
 			}
 		}
