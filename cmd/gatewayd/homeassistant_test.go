@@ -279,10 +279,15 @@ func (h *home) entityIDs() (all []string) {
 	return all
 }
 
-// same demands that nothing came or went in the registry since its history had this length.
+// same demands that nothing came or went in the registry since its history had this length. Triggers are not kept there: a Home
+// Assistant that is new gets them anew.
 func (h *home) same(what string, since int) {
 	h.t.Helper()
-	if got := h.ha.History()[since:]; len(got) > 0 {
+	got := h.ha.History()[since:]
+	if since == 0 {
+		got = slices.DeleteFunc(got, func(change string) bool { return strings.HasPrefix(change, "add trigger ") })
+	}
+	if len(got) > 0 {
 		h.t.Errorf("%s: the registry changed: %s", what, fmt.Sprint(got))
 	}
 }
