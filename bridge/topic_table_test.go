@@ -1,0 +1,78 @@
+package bridge
+
+import (
+	"strings"
+)
+
+// topicRow is a line of the table in docs/topics.md. What it says is held against what the gateway does, by topic_proof_test.go.
+type topicRow struct {
+	section  string
+	topic    string // where the configuration gives none; what is in <> has a value for each point
+	given    string // where the point has a topic of its own; empty: that moves nothing
+	by       string // who writes it: "gateway" is among them if the gateway does
+	reads    bool   // the gateway subscribes to it
+	payload  string // where no example says enough
+	examples []string
+	keep     keeping
+	own      bool // retain and qos are as the point has them
+	means    string
+}
+
+// keeping is whether the broker keeps a message.
+type keeping uint8
+
+const (
+	retained keeping = iota
+	passing
+	refused // it must not be retained
+)
+
+var topicTable = []topicRow{
+	{"Points", "gatewayd/<device>/<input>", "<topic>", "gateway", false, "", []string{"ON", "OFF"}, retained, true,
+		"whether the input is active; with every edge, and when it is read first or again"},
+	{"Points", "gatewayd/<device>/<input>/event", "", "gateway", false, "", []string{
+		`{"event_type":"press"}`, `{"event_type":"release"}`, `{"event_type":"click"}`, `{"event_type":"double"}`, `{"event_type":"triple"}`,
+		`{"event_type":"long"}`, `{"event_type":"hold"}`}, passing, true,
+		"[gestures](#gestures), those that are to be told"},
+	{"Points", "gatewayd/<device>/<output>", "<topic>", "gateway", false, "", []string{"ON", "OFF"}, retained, true,
+		"what the chip has confirmed, never what was only asked for; after every command, also when nothing changed"},
+	{"Points", "gatewayd/<device>/<output>/set", "<topic>/set", "controller", true, "",
+		[]string{"ON", "OFF", "TOGGLE", `{"state":"ON","for":"30s"}`}, refused, false, "a [command](#commands)"},
+	{"Points", "gatewayd/<device>/<group>", "<topic>", "gateway", false, "", []string{"ON", "OFF"}, retained, true,
+		"`ON` while one of its outputs is"},
+	{"Points", "gatewayd/<device>/<group>/set", "<topic>/set", "controller", true, "",
+		[]string{"ON", "OFF", "TOGGLE", `{"state":"ON","for":"30s"}`}, refused, false, "a command to each of its outputs"},
+	{"Points", "gatewayd/<device>/<sensor>/<quantity>", "<topic>/<quantity>", "gateway", false, "", []string{"21.46"}, retained, true,
+		"a reading, in the unit of the [quantity](#readings)"},
+	{"Points", "gatewayd/<device>/<point>/availability", "", "gateway", false, "", []string{"online", "offline"}, retained, false,
+		"whether its chip or sensor works; of a group, one of its outputs"},
+	{"Points", "gatewayd/<device>/<point>/error", "", "gateway", false, "text, such as",
+		[]string{`l01: command refused: payload "MAYBE": wanted ON, OFF, TOGGLE or {"state":"ON","for":"30s"}`}, passing, false,
+		"why a command was refused, or what has failed"},
+
+	{"The gateway", "gatewayd/<device>/status", "", "gateway, broker", true, "", []string{"online", "offline"}, retained, false,
+		"whether the gateway is there; the broker says `offline` when it is lost"},
+	{"The gateway", "gatewayd/<device>/gateway/health", "", "gateway", false, "[JSON](#gatewayhealth)", nil, retained, false,
+		"what works and what does not; each minute, and when something changes"},
+	{"The gateway", "gatewayd/<device>/gateway/info", "", "gateway", true, "[JSON](#gatewayinfo)", nil, retained, false,
+		"version, board, serial; with each connection, after a look whether another board has written it"},
+	{"The gateway", "gatewayd/<device>/gateway/error", "", "gateway", false, "text, such as",
+		[]string{`command on "gatewayd/garden-pi/l1/set": no such point, did you mean "l01"?`}, passing, false,
+		"refused commands for points that do not exist or for the gateway itself, and what is wrong with all of it"},
+	{"The gateway", "gatewayd/<device>/gateway/set", "", "controller", true, "", []string{"RESTART", "IDENTIFY"}, refused, false,
+		"commands to [the gateway itself](#the-gateway-itself)"},
+	{"The gateway", "gatewayd/<device>/gateway/forget", "", "gatewayd forget", false, "", []string{"online"}, retained, false,
+		"only while `gatewayd forget` runs, which clears it at its end"},
+
+	{"Home Assistant", "homeassistant/device/gatewayd_<id>/config", "", "gateway", true, "[JSON](#home-assistant)", nil, retained, false,
+		"the gateway and all its points; Home Assistant empties it when a person deletes the device"},
+	{"Home Assistant", "homeassistant/device/gatewayd_<id>/<part>/config", "", "gateway", true, "[JSON](#home-assistant)", nil, retained, false,
+		"the same of the points in another room, or the rest of a large one"},
+	{"Home Assistant", "homeassistant/status", "", "Home Assistant", true, "", []string{"online"}, passing, false,
+		"Home Assistant has started; the gateway tells all again"},
+}
+
+func (r *topicRow) writes() bool { return strings.Contains(r.by, "gateway") }
+
+// commands tells whether a point may have a command topic of its own here.
+func (r *topicRow) commands() bool { return strings.HasSuffix(r.given, "/set") }
