@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -69,6 +70,14 @@ func TestOpenHABPage(t *testing.T) {
 		if !strings.Contains(made(openhabFiles{items: true}), " "+name[1]+" ") {
 			t.Errorf("the page speaks of %s, which is not made", name[1])
 		}
+	}
+	rule := regexp.MustCompile(`Channel "mqtt:topic:gatewayd_shed:([^"]+)" triggered "([a-z]+)"`).FindStringSubmatch(text)
+	cfg, err := load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rule == nil || !strings.Contains(things, " "+rule[1]+" ") || !strings.Contains(fmt.Sprint(cfg.Bridge.Inputs[0].Gestures.Told), rule[2]) {
+		t.Errorf("the rule waits for what does not come: %q of %v", rule, cfg.Bridge.Inputs[0].Gestures.Told)
 	}
 	if *update {
 		if err := os.WriteFile(page, []byte(text), 0o644); err != nil {

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"gatewayd/bridge"
 	"gatewayd/internal/config"
 	"gatewayd/internal/mqtttest"
 	"gatewayd/internal/openhab"
@@ -25,7 +24,8 @@ home_assistant: {discovery: false, name: Villa Kunterbunt, area: House}
 chips:
   - {name: io, type: iopiplus, bus: 1, interrupt: GPIO4}
 inputs:
-  - {name: l01_button, label: Kitchen button, chip: io, line: bus2-1, pull: up, active_low: true, topic: light/l01/button}
+  - {name: l01_button, label: Kitchen button, chip: io, line: bus2-1, pull: up, active_low: true, topic: light/l01/button,
+     gestures: [click, double], multi_click: 1500ms}
   - {name: pir, label: Motion, chip: io, line: bus2-2, payload_on: moves, payload_off: rests}
   - {name: door, label: Front door, line: GPIO17, pull: up, payload_on: open, payload_off: "it's \"shut\""}
 outputs:
@@ -140,7 +140,6 @@ func TestOpenHAB(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Bridge.Inputs[0].Gestures = bridge.Gestures{Told: []bridge.Trigger{bridge.Click, bridge.Double}, Long: time.Minute, Gap: 1500 * time.Millisecond}
 	h, err := newHouse(cfg)
 	if err != nil {
 		t.Fatal(err)
