@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -116,5 +117,86 @@ func (h *home) nothingLeft() {
 			h.t.Errorf("left behind: %s %s", topic, payload)
 		}
 	}
+	h.ha.Clean()
+}
+
+// Gestures arrive as events and as triggers, once, and never from what is kept.
+func buttonPressed(t *testing.T) {
+	h := newHome(t, hatest.Options{})
+	// Times that a busy machine can keep.
+	h.start("bus2-1,", "bus2-1, gestures: [press, release, click, double, long], long_press: 1500ms, multi_click: 700ms,")
+	h.settled("event.shed_l01_button")
+	h.ha.Await(10*time.Second, "five triggers", func() bool { return len(h.ha.DeviceTriggers()) == 5 })
+	press := func(held ...time.Duration) {
+		for _, d := range held {
+			h.put("l01_button", true)
+			time.Sleep(d)
+			h.put("l01_button", false)
+			time.Sleep(60 * time.Millisecond)
+		}
+	}
+	type gesture struct {
+		held   []time.Duration
+		events string
+		fired  string
+	}
+	const short = 60 * time.Millisecond
+	var events, fired []string
+	for _, g := range []gesture{
+		{[]time.Duration{short}, "press release click", "press release button_short_press"},
+		{[]time.Duration{short, short}, "press release press release double", "press release press release button_double_press"},
+		{[]time.Duration{1700 * time.Millisecond}, "press long release", "press button_long_press release"},
+	} {
+		events, fired = append(events, strings.Fields(g.events)...), append(fired, strings.Fields(g.fired)...)
+		press(g.held...)
+		h.ha.Await(10*time.Second, g.events, func() bool { return len(h.ha.Events()) >= len(events) })
+	}
+	var gotEvents, gotFired []string
+	for _, e := range h.ha.Events() {
+		gotEvents = append(gotEvents, e.Type)
+	}
+	for _, f := range h.ha.Triggers() {
+		gotFired = append(gotFired, f.Type)
+		if f.Subtype != "Kitchen button" || f.Device != "Shed" {
+			t.Errorf("trigger %+v", f)
+		}
+	}
+	if !slices.Equal(gotEvents, events) || !slices.Equal(gotFired, fired) {
+		t.Errorf("got events %q and triggers %q, want %q and %q", gotEvents, gotFired, events, fired)
+	}
+	h.ha.Clean()
+	h.ha = hatest.Start(t, h.broker, hatest.Options{Registry: h.ha.Stop()})
+	h.settled("event.shed_l01_button")
+	time.Sleep(time.Second)
+	if all := h.ha.Events(); len(all) > 0 || len(h.ha.Triggers()) > 0 {
+		t.Errorf("after a restart of Home Assistant: %v, %v", all, h.ha.Triggers())
+	}
+}
+
+// The gateway shows itself, and is as before.
+func gatewayBlinks(t *testing.T) {
+	h := newHome(t, hatest.Options{})
+	h.start()
+	h.settled("button.shed_identify")
+	before := len(h.ha.Entity("light.shed_l01").States)
+	h.ha.Press("button.shed_identify")
+	h.ha.Await(15*time.Second, "it has blinked", func() bool {
+		e := h.ha.Entity("light.shed_l01")
+		return e.State == "off" && len(e.States) >= before+10
+	})
+	h.ha.Clean()
+}
+
+// The restart button asks the program to end, once.
+func gatewayAsked(t *testing.T) {
+	h := newHome(t, hatest.Options{})
+	h.start()
+	h.settled("button.shed_restart")
+	h.ha.Press("button.shed_restart")
+	h.ha.Await(10*time.Second, "it is asked", func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return h.asked == 1
+	})
 	h.ha.Clean()
 }

@@ -27,8 +27,9 @@ type home struct {
 	forget bool   // the gateway leaves nothing behind, as the demo
 	stop   func() // the gateway, as its service does
 
-	mu   sync.Mutex // guards sent
-	sent map[string]int
+	mu    sync.Mutex // guards sent
+	sent  map[string]int
+	asked int // to restart
 }
 
 const homeConfig = `
@@ -58,7 +59,7 @@ func TestHomeAssistant(t *testing.T) {
 	scenes := map[string]func(*testing.T){
 		"entities": entitiesAppear, "commands": commandsReturn, "restarts": homeAssistantRestarts, "restarts alone": homeAssistantAlone,
 		"elsewhere": homeAssistantElsewhere, "gateway restarts": gatewayRestarts, "gateway killed": gatewayKilled, "chip fails": chipFails,
-		"broker restarts": brokerRestarts, "deleted": deviceDeleted, "off": discoveryOff, "forgotten": gatewayForgotten, "demo": demoEnds,
+		"broker restarts": brokerRestarts, "deleted": deviceDeleted, "off": discoveryOff, "forgotten": gatewayForgotten, "demo": demoEnds, "identify": gatewayBlinks, "restart": gatewayAsked, "gestures": buttonPressed,
 		"own words": ownWords, "nothing retained": nothingRetained, "disabled": pointDisabled, "changed meanwhile": changedMeanwhile, "large": largeHouse, "busy start": busyStart,
 	}
 	for _, c := range changes {
@@ -104,7 +105,7 @@ func (h *home) start(replace ...string) {
 	}
 	h.log = new(screen)
 	log := slog.New(&lines{mu: new(sync.Mutex), out: h.log, front: func(_ time.Time, l slog.Level) string { return word(l) }})
-	g, err := newGateway(cfg, h.house, log, manner{forget: h.forget, watch: func(m bridge.Message) {
+	g, err := newGateway(cfg, h.house, log, manner{forget: h.forget, restart: h.restarts, watch: func(m bridge.Message) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.sent[m.Topic]++
@@ -133,6 +134,12 @@ func (h *home) start(replace ...string) {
 			h.t.Logf("gateway:\n%s\nHome Assistant:\n%s", h.log, h.ha.Dump())
 		}
 	})
+}
+
+func (h *home) restarts() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.asked++
 }
 
 // published is how often something was published on a topic.
@@ -170,7 +177,7 @@ func unsaid(e *hatest.Entity) bool {
 }
 
 // mayBeUnknown are those of the gateway's own that the simulated board has nothing to say about.
-var mayBeUnknown = map[string]bool{"sensor.shed_last_error": true, "binary_sensor.shed_under_voltage": true, "sensor.shed_version": true}
+var mayBeUnknown = map[string]bool{"sensor.shed_last_error": true, "binary_sensor.shed_under_voltage": true}
 
 // Every entity appears as a person would want it, with its state.
 func entitiesAppear(t *testing.T) {
