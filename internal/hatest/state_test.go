@@ -250,6 +250,21 @@ func TestReconnect(t *testing.T) {
 	s.Clean()
 }
 
+// A retained message comes again with each new subscription to its topic; each entity takes it once only.
+func TestRetainedOnce(t *testing.T) {
+	s := newStage(t, quick)
+	s.retain("lamp", "ON")
+	s.announce(lamp)
+	s.AwaitState("u1", "on")
+	s.publish("lamp", "OFF") // not retained
+	s.AwaitState("u1", "off")
+	s.announce(lamp + `,"two":{"p":"switch","unique_id":"u2","command_topic":"a","state_topic":"lamp"}`)
+	s.AwaitState("u2", "on")
+	if got := s.Entity("u1").State; got != "off" {
+		t.Errorf("got %s, want off", got)
+	}
+}
+
 // A user who deletes the device empties the document; it may come back.
 func TestDeleteDevice(t *testing.T) {
 	s := newStage(t, quick)
