@@ -43,7 +43,8 @@ var changes = []change{
 		}},
 	{name: "renamed, without id", is: []string{thePump, "name: fountain, label: Fountain, chip: io, line: bus1-2,", "[l01, pump]", "[l01, fountain]"},
 		gone: []string{"switch.shed_pump"}, come: []string{"switch.shed_fountain"}},
-	{name: "other device name, with id", is: []string{"device: shed", "device: barn\nid: shed"}, states: map[string]string{"light.shed_l01": "off"}},
+	{name: "other device name, with id", is: []string{"device: shed", "device: barn\nid: shed"}, states: map[string]string{"light.shed_l01": "off"},
+		check: func(t *testing.T, h *home) { h.nothingKept("gatewayd/shed/") }},
 	{name: "other name of the gateway", is: []string{"name: Shed", "name: Barn"}, check: func(t *testing.T, h *home) {
 		h.ha.Await(10*time.Second, "the new name", func() bool { return h.ha.Entity("light.shed_l01").Name == "Barn Kitchen light" })
 	}},

@@ -107,16 +107,7 @@ func (h *home) nothingLeft() {
 		}
 		return true
 	})
-	late := newClient(h.t, "tcp://"+h.broker) // it gets what is retained
-	late.Publish("end", 1, false, "end")
-	late.wants(h.t, "end", "end")
-	late.mu.Lock()
-	defer late.mu.Unlock()
-	for topic, payload := range late.seen {
-		if topic != "end" && payload != "" && !strings.HasPrefix(topic, "$SYS") {
-			h.t.Errorf("left behind: %s %s", topic, payload)
-		}
-	}
+	h.nothingKept("")
 	h.ha.Clean()
 }
 
@@ -199,4 +190,19 @@ func gatewayAsked(t *testing.T) {
 		return h.asked == 1
 	})
 	h.ha.Clean()
+}
+
+// nothingKept demands that the broker has nothing that is retained on topics that begin so.
+func (h *home) nothingKept(begin string) {
+	h.t.Helper()
+	late := newClient(h.t, "tcp://"+h.broker) // it gets what is retained
+	late.Publish("end", 1, false, "end")
+	late.wants(h.t, "end", "end")
+	late.mu.Lock()
+	defer late.mu.Unlock()
+	for topic, payload := range late.seen {
+		if topic != "end" && payload != "" && strings.HasPrefix(topic, begin) {
+			h.t.Errorf("left behind: %s %s", topic, payload)
+		}
+	}
 }
