@@ -199,7 +199,7 @@ func (a *announcer) clear(s *state, topic string) {
 // found is what matters of a document at the broker.
 type found struct {
 	components []component // with key, platform and unique_id
-	topics     []string    // that they were told to read
+	topics     []string    // that they were told to read, and what the gateway keeps besides
 	text       string      // the document itself
 }
 
@@ -215,6 +215,7 @@ func readFound(payload []byte) (f found) {
 			Platform   string   `json:"platform"`
 			UniqueID   string   `json:"unique_id"`
 			State      string   `json:"state_topic"`
+			Command    string   `json:"command_topic"`
 			Attributes string   `json:"json_attributes_topic"`
 			Available  []source `json:"availability"`
 		} `json:"components"`
@@ -230,11 +231,19 @@ func readFound(payload []byte) (f found) {
 		c := d.Components[key]
 		f.components = append(f.components, component{key: key, Platform: c.Platform, UniqueID: c.UniqueID})
 		topics[c.State], topics[c.Attributes] = true, true
+		if state, ok := strings.CutSuffix(c.Command, "/set"); ok && c.Platform == "button" { // it has no state there, but at the broker
+			topics[state] = true
+		}
 		for _, a := range c.Available {
 			topics[a.Topic] = true
 		}
 	}
 	delete(topics, "")
+	for topic := range maps.Clone(topics) {
+		if device, _, ok := strings.Cut(strings.TrimPrefix(topic, Prefix+"/"), "/"); ok && strings.HasPrefix(topic, Prefix+"/") {
+			topics[Prefix+"/"+device+"/gateway/info"], topics[Prefix+"/"+device+"/gateway/health"] = true, true
+		}
+	}
 	f.text = string(payload)
 	f.topics = slices.Sorted(maps.Keys(topics))
 	return f

@@ -343,7 +343,9 @@ func TestAnnounceGhosts(t *testing.T) {
 	old.Components[1].StateTopic = "light/l01"
 	old.Components = append(old.Components, component{key: "door", Platform: "binary_sensor", UniqueID: "u3", StateTopic: "gatewayd/shed/door",
 		Available: []availability{{Topic: "gatewayd/old/status"}, {Topic: "house/status"}}})
-	for _, topic := range []string{"gatewayd/shed/gone", "light/l01", "gatewayd/shed/door", "gatewayd/old/status", "house/status"} {
+	old.Components = append(old.Components, component{key: "bell", Platform: "button", UniqueID: "u4", CommandTopic: "gatewayd/old/bell/set"})
+	for _, topic := range []string{"gatewayd/shed/gone", "light/l01", "gatewayd/shed/door", "gatewayd/old/status", "house/status", "gatewayd/old/gateway/info",
+		"gatewayd/old/bell", "gatewayd/shed/gateway/info"} {
 		w.retained[topic] = []byte("x")
 	}
 	g := w.gateway(old)
@@ -352,7 +354,8 @@ func TestAnnounceGhosts(t *testing.T) {
 	g.connect()
 	g.pass(time.Minute)
 	for topic, want := range map[string]bool{
-		"gatewayd/shed/gone": false, "gatewayd/old/status": false, "light/l01": true, "gatewayd/shed/door": true, "house/status": true,
+		"gatewayd/shed/gone": false, "gatewayd/old/status": false, "gatewayd/old/gateway/info": false, "gatewayd/old/bell": false, "gatewayd/shed/gateway/info": true,
+		"light/l01": true, "gatewayd/shed/door": true, "house/status": true,
 	} {
 		if _, got := w.retained[topic]; got != want {
 			t.Errorf("%s is kept: %v", topic, got)
