@@ -299,6 +299,7 @@ chips:
 inputs:
   - {name: meter, line: GPIO5, debounce: 0}
   - {name: other, chip: spare, line: 0}
+home_assistant: false # which is told every state once more when it is told of something new
 `)
 	o.shows(root+"meter", "OFF")
 	o.shows(root+"other", "OFF")
