@@ -105,3 +105,24 @@ func (tt *change) happens(t *testing.T) {
 	}
 	h.ha.Clean()
 }
+
+// entityIDs are all of the registry, sorted.
+func (h *home) entityIDs() (all []string) {
+	for _, e := range h.ha.Entities() {
+		all = append(all, e.EntityID)
+	}
+	return all
+}
+
+// same demands that nothing came or went in the registry since its history had this length. Triggers are not kept there: a Home
+// Assistant that is new gets them anew.
+func (h *home) same(what string, since int) {
+	h.t.Helper()
+	got := h.ha.History()[since:]
+	if since == 0 {
+		got = slices.DeleteFunc(got, func(change string) bool { return strings.HasPrefix(change, "add trigger ") })
+	}
+	if len(got) > 0 {
+		h.t.Errorf("%s: the registry changed: %s", what, fmt.Sprint(got))
+	}
+}

@@ -206,3 +206,27 @@ func (h *home) nothingKept(begin string) {
 		}
 	}
 }
+
+// A user deletes an area's device: that alone stays away, until the gateway starts anew.
+func areaDeleted(t *testing.T) {
+	h := newHome(t, hatest.Options{})
+	garden := []string{"bus1-2,", "bus1-2, home_assistant: {area: Garden},"}
+	h.start(garden...)
+	h.settled("switch.shed_pump", "light.shed_l01")
+	time.Sleep(6 * time.Second) // until the answer to the birth is over
+	h.ha.DeleteDevice(h.ha.Entity("switch.shed_pump").Device.Identifiers[0])
+	h.ha.SayBirth()
+	time.Sleep(6 * time.Second)
+	if e, back := h.ha.Find("switch.shed_pump"); back {
+		t.Errorf("came back: %+v", e)
+	}
+	h.settled("light.shed_l01")
+	if got := h.ha.Devices(); len(got) != 1 {
+		t.Errorf("got devices %+v, want the gateway alone", got)
+	}
+	h.stop()
+	h.start(garden...)
+	h.settled("switch.shed_pump", "light.shed_l01")
+	h.ha.TurnOn("switch.shed_pump")
+	h.ha.AwaitState("switch.shed_pump", "on")
+}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -59,7 +58,7 @@ func TestHomeAssistant(t *testing.T) {
 	scenes := map[string]func(*testing.T){
 		"entities": entitiesAppear, "commands": commandsReturn, "restarts": homeAssistantRestarts, "restarts alone": homeAssistantAlone,
 		"elsewhere": homeAssistantElsewhere, "gateway restarts": gatewayRestarts, "gateway killed": gatewayKilled, "chip fails": chipFails,
-		"broker restarts": brokerRestarts, "deleted": deviceDeleted, "off": discoveryOff, "forgotten": gatewayForgotten, "demo": demoEnds, "identify": gatewayBlinks, "restart": gatewayAsked, "gestures": buttonPressed,
+		"broker restarts": brokerRestarts, "deleted": deviceDeleted, "area deleted": areaDeleted, "off": discoveryOff, "forgotten": gatewayForgotten, "demo": demoEnds, "identify": gatewayBlinks, "restart": gatewayAsked, "gestures": buttonPressed,
 		"own words": ownWords, "nothing retained": nothingRetained, "disabled": pointDisabled, "changed meanwhile": changedMeanwhile, "large": largeHouse, "busy start": busyStart,
 	}
 	for _, c := range changes {
@@ -279,25 +278,4 @@ func commandsReturn(t *testing.T) {
 	h.ha.TurnOff("light.shed_l01") // it is off: the state is told nevertheless
 	h.ha.Await(10*time.Second, "a state", func() bool { return h.published("light/l01") > was })
 	h.ha.Clean()
-}
-
-// entityIDs are all of the registry, sorted.
-func (h *home) entityIDs() (all []string) {
-	for _, e := range h.ha.Entities() {
-		all = append(all, e.EntityID)
-	}
-	return all
-}
-
-// same demands that nothing came or went in the registry since its history had this length. Triggers are not kept there: a Home
-// Assistant that is new gets them anew.
-func (h *home) same(what string, since int) {
-	h.t.Helper()
-	got := h.ha.History()[since:]
-	if since == 0 {
-		got = slices.DeleteFunc(got, func(change string) bool { return strings.HasPrefix(change, "add trigger ") })
-	}
-	if len(got) > 0 {
-		h.t.Errorf("%s: the registry changed: %s", what, fmt.Sprint(got))
-	}
 }

@@ -90,9 +90,6 @@ func (c *Core) document(m message, nodeID, objectID string) ([]payload, error) {
 		return nil, fmt.Errorf("not a JSON object")
 	}
 	long(root, schema().Short)
-	if _, ok := root["dev"]; ok {
-		long(root, map[string]string{"dev": "device", "o": "origin"})
-	}
 	device, _ := root["device"].(map[string]any)
 	origin, _ := root["origin"].(map[string]any)
 	long(device, schema().ShortDevice)

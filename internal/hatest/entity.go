@@ -42,7 +42,6 @@ func (e *entity) configure(config map[string]any) {
 	}
 	e.config = config
 	e.entries = map[string]map[string]any{}
-	mode, _ := config["availability_mode"].(string)
 	if topic, ok := config["availability_topic"].(string); ok {
 		e.entries[topic] = map[string]any{
 			"payload_available": config["payload_available"], "payload_not_available": config["payload_not_available"],
@@ -57,9 +56,6 @@ func (e *entity) configure(config map[string]any) {
 			e.core.ignoredf("%s: availability has %s twice: the last entry alone counts", e.entry.entityID, topic)
 		}
 		e.entries[topic] = entry
-	}
-	if len(e.entries) > 1 && mode == "" {
-		config["availability_mode"] = "latest"
 	}
 	wanted := map[string]*subscription{}
 	qos := byte(num(config, "qos"))
