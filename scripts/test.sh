@@ -71,6 +71,7 @@ missing() {
 	for pair in $packages; do
 		command -v "${pair%%:*}" >/dev/null || echo "${pair#*:}" | tr , '\n'
 	done
+	/usr/bin/python3 -c 'import jinja2' 2>/dev/null || echo python3-jinja2 # the templates of Home Assistant
 }
 install_packages() {
 	wanted=$(missing | xargs)
