@@ -140,6 +140,9 @@ func word(err error) string {
 	return err.Error()
 }
 
+// firstReads is how long a start may take until all has been read: nothing is wrong before, and no controller is to see a problem.
+const firstReads = 10 * time.Second
+
 // ailments lists what does not work, each once: of a chip that failed, not its lines.
 func (s *state) ailments(v *Vitals) []string {
 	reasons := map[string]bool{}
@@ -151,6 +154,7 @@ func (s *state) ailments(v *Vitals) []string {
 	line := func(kind, name, chip string, err error) {
 		switch {
 		case err == nil || s.health.chips[chip] != nil:
+		case err == errUnread && v.Uptime < firstReads:
 		case err == errUnread:
 			reasons[fmt.Sprintf("%s %q: %v", kind, name, err)] = true
 		default:
