@@ -129,21 +129,40 @@ func (o *outbox) end(unacked []item) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var events []item
-	for _, it := range unacked {
-		if !it.State && !it.online && it.QoS > 0 {
-			events = append(events, it)
+	open := map[string]bool{} // topics whose clearing is not acknowledged
+	keep := func(it *item, again bool) {
+		switch {
+		case it.clears():
+			open[it.Topic] = true
+		case !it.State && !it.online && again:
+			events = append(events, *it)
 		}
 	}
-	for _, it := range o.ring[o.head:] {
-		if !it.State && !it.online {
-			events = append(events, it)
-		}
+	for i := range unacked {
+		keep(&unacked[i], unacked[i].QoS > 0)
 	}
+	for i := o.head; i < len(o.ring); i++ {
+		keep(&o.ring[i], true)
+	}
+	o.settle(open)
 	if n := len(events) - maxEvents; n > 0 {
 		o.dropped.Overflow += uint64(n)
 		events = append([]item(nil), events[n:]...)
 	}
 	o.ring, o.head, o.open, o.starved = events, 0, false, false
+}
+
+// clears reports whether the message takes a retained one away.
+func (m *Message) clears() bool { return m.State && m.Retain && len(m.Payload) == 0 }
+
+// settle drops the states that have cleared their topic, but for those that are still open: a topic that is empty at the broker
+// may be another gateway's by the next connection, and each that ever was would be held.
+func (o *outbox) settle(open map[string]bool) {
+	o.states = slices.DeleteFunc(o.states, func(m Message) bool { return m.clears() && !open[m.Topic] })
+	clear(o.index)
+	for i := range o.states {
+		o.index[o.states[i].Topic] = i
+	}
 }
 
 // forget queues an empty message for each retained state: the broker then forgets it. Those on topics that match one of the filters

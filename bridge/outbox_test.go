@@ -65,6 +65,34 @@ func TestOutbox(t *testing.T) {
 	check("invalid topics")
 }
 
+// A topic that was cleared is cleared once: by the next connection it may be somebody else's. What no broker has acknowledged is
+// cleared again.
+func TestOutboxCleared(t *testing.T) {
+	now := time.Now()
+	gone := func(topic string) Message { return Message{Topic: topic, QoS: 1, Retain: true, State: true} }
+	o := newOutbox()
+	o.begin(now)
+	drain(o)
+	for _, m := range []Message{stateMsg("a", "1"), gone("acknowledged"), stateMsg("b", "1"), gone("in flight"), gone("back"), stateMsg("back", "2")} {
+		o.put(m, now)
+	}
+	drain(o)
+	o.put(gone("queued"), now)
+	o.end([]item{{Message: gone("in flight")}, {Message: gone("back")}})
+	o.put(gone("later"), now)
+	o.begin(now)
+	if got, want := drain(o), []string{"a=1", "b=1", "in flight=", "back=2", "queued=", "later=", "online"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	o.put(stateMsg("b", "2"), now)
+	o.end(nil)
+	o.put(stateMsg("a", "2"), now)
+	o.begin(now)
+	if got, want := drain(o), []string{"a=2", "b=2", "back=2", "online"}; !slices.Equal(got, want) {
+		t.Errorf("then got %q, want %q", got, want)
+	}
+}
+
 func TestOutboxOverflow(t *testing.T) {
 	now := time.Now()
 	o := newOutbox()
