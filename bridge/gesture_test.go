@@ -284,3 +284,38 @@ func TestGestureCost(t *testing.T) {
 		}
 	}
 }
+
+// What has waited together is looked at before the time decides: a release that stands behind another line's edge is a click,
+// though the button was held for long by the clock.
+func TestGestureBehindOthers(t *testing.T) {
+	cfg := house()
+	onlyButtons(cfg)
+	s, err := newState(cfg, About{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	at := func(ms int) time.Time { return begin.Add(time.Duration(ms) * time.Millisecond) }
+	var told []string
+	step := func(in any, now time.Time) time.Time {
+		_, send, next := s.step(in, now)
+		for _, m := range send {
+			if m.Topic == "gatewayd/shed/bell/event" {
+				told = append(told, string(m.Payload))
+			}
+		}
+		return next
+	}
+	step(&gpio.Event{Line: "bell"}, at(0))
+	step(&gpio.Event{Line: "scene"}, at(0))
+	step(&gpio.Event{Line: "bell", Active: true, Edge: true, At: at(1000)}, at(1000))
+	next := step(&gpio.Event{Line: "scene", Active: true, Edge: true, At: at(1100)}, at(1700)) // the loop was late
+	if next.After(at(1700)) {
+		t.Errorf("what is due is put off until %v", next.Sub(begin))
+	}
+	step(&gpio.Event{Line: "bell", Edge: true, At: at(1200)}, at(1700))
+	step(tick{}, at(1700))
+	if got, want := strings.Join(told, " "), `{"event_type":"press"} {"event_type":"release"} {"event_type":"click"}`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
