@@ -374,9 +374,9 @@ func TestSessionHalfOpen(t *testing.T) {
 	if l.Err == nil || !strings.Contains(l.Err.Error(), "acknowledge") {
 		t.Errorf("reason: %v", l.Err)
 	}
+	w := observe(t, b.Addr()) // before the next connection, which begins with what it is to see
 	p.Kill()
 	p.Frozen.Store(false)
-	w := observe(t, b.Addr())
 	r.await(t, true)
 	for range 100 { // all of them are still fresh
 		w.until(t, "gw/e="+strings.Repeat("x", 10000))
