@@ -37,7 +37,7 @@ type announcer struct {
 	birth  string          // what Home Assistant says when it comes
 
 	known  map[string]found  // what the broker has, by topic
-	sent   map[string][]byte // what we last published, by topic; nil: cleared
+	sent   map[string][]byte // what we last published, by topic
 	silent map[string]bool   // topics that somebody else has cleared: we do not fight
 
 	spread                 func() time.Duration
@@ -122,7 +122,7 @@ func (a *announcer) reconcile(s *state) {
 		p := &parts[i]
 		going := goes[p.topic]
 		now := slices.DeleteFunc(slices.Clone(p.components), func(c component) bool {
-			return c.UniqueID != "" && leaving[c.entity()] || slices.ContainsFunc(going, func(g component) bool { return g.key == c.key })
+			return leaving[c.entity()] || slices.ContainsFunc(going, func(g component) bool { return g.key == c.key })
 		})
 		if len(going) > 0 || len(now) < len(p.components) {
 			a.finish = s.now.Add(announceSettle)
@@ -161,9 +161,7 @@ func (a *announcer) tick(s *state) {
 	if reached(a.again, s.now) {
 		a.again = time.Time{}
 		for _, topic := range slices.Sorted(maps.Keys(a.sent)) {
-			if payload := a.sent[topic]; payload != nil {
-				a.publish(s, topic, payload)
-			}
+			a.publish(s, topic, a.sent[topic])
 		}
 		a.restate = s.now.Add(restateAfter)
 	}
@@ -192,13 +190,13 @@ func (a *announcer) publish(s *state, topic string, payload []byte) {
 
 // clear takes a document away, and so all that it had.
 func (a *announcer) clear(s *state, topic string) {
-	a.sent[topic] = nil
+	delete(a.sent, topic)
 	s.send = append(s.send, Message{Topic: topic, QoS: 1, Retain: true, State: true})
 }
 
 // found is what matters of a document at the broker.
 type found struct {
-	components []component // with key, platform and unique_id
+	components []component // with key, platform and what identifies them
 	topics     []string    // that they were told to read, and what the gateway keeps besides
 	text       string      // the document itself
 }
@@ -214,6 +212,8 @@ func readFound(payload []byte) (f found) {
 		Components map[string]struct {
 			Platform   string   `json:"platform"`
 			UniqueID   string   `json:"unique_id"`
+			Type       string   `json:"type"`
+			Subtype    string   `json:"subtype"`
 			State      string   `json:"state_topic"`
 			Command    string   `json:"command_topic"`
 			Attributes string   `json:"json_attributes_topic"`
@@ -229,7 +229,10 @@ func readFound(payload []byte) (f found) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(d.Components)) {
 		c := d.Components[key]
-		f.components = append(f.components, component{key: key, Platform: c.Platform, UniqueID: c.UniqueID})
+		if c.Platform == "" { // Home Assistant has refused that document, and would refuse ours for its removal
+			continue
+		}
+		f.components = append(f.components, component{key: key, Platform: c.Platform, UniqueID: c.UniqueID, Type: c.Type, Subtype: c.Subtype})
 		topics[c.State], topics[c.Attributes] = true, true
 		if state, ok := strings.CutSuffix(c.Command, "/set"); ok && c.Platform == "button" { // it has no state there, but at the broker
 			topics[state] = true
@@ -238,7 +241,7 @@ func readFound(payload []byte) (f found) {
 			topics[a.Topic] = true
 		}
 	}
-	delete(topics, "")
+	maps.DeleteFunc(topics, func(topic string, _ bool) bool { return !validTopic(topic) })
 	for topic := range maps.Clone(topics) {
 		if device, _, ok := strings.Cut(strings.TrimPrefix(topic, Prefix+"/"), "/"); ok && strings.HasPrefix(topic, Prefix+"/") {
 			topics[Prefix+"/"+device+"/gateway/info"], topics[Prefix+"/"+device+"/gateway/health"] = true, true
@@ -249,7 +252,12 @@ func readFound(payload []byte) (f found) {
 	return f
 }
 
-// entity is what Home Assistant's registry knows a component by.
-type entity struct{ platform, uniqueID string }
+// entity is what Home Assistant's registry knows a component by: a trigger, which has no unique_id, by its type and subtype.
+type entity struct{ platform, uniqueID, subtype string }
 
-func (c *component) entity() entity { return entity{c.Platform, c.UniqueID} }
+func (c *component) entity() entity {
+	if c.Platform == "device_automation" {
+		return entity{c.Platform, c.Type, c.Subtype}
+	}
+	return entity{platform: c.Platform, uniqueID: c.UniqueID}
+}

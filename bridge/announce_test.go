@@ -321,6 +321,66 @@ func TestAnnounceCleared(t *testing.T) {
 	w.wants("config l01 light u1", "attic/config l02 light u2")
 }
 
+// Home Assistant refuses a trigger of a type and subtype that its device has already, and does not try again: the old one is gone
+// before the new one comes, also when two change places.
+func TestAnnounceTriggers(t *testing.T) {
+	trigger := func(key, subtype string) component {
+		return component{key: key, Platform: "device_automation", AutomationType: "trigger", Type: "button_double_press", Subtype: subtype, Topic: "t"}
+	}
+	for _, tt := range []struct {
+		name    string
+		was, is []component
+	}{
+		{"renamed", []component{trigger("bell-double", "Doorbell")}, []component{trigger("front-double", "Doorbell")}},
+		{"change places", []component{trigger("a-double", "A"), trigger("b-double", "B")}, []component{trigger("a-double", "B"), trigger("b-double", "A")}},
+	} {
+		w := newWorld(t)
+		was, is := aBook(""), aBook("")
+		was.Components, is.Components = tt.was, tt.is
+		g := w.gateway(was)
+		g.connect()
+		g.pass(time.Minute)
+		g = w.gateway(is)
+		for _, c := range readFound(w.retained[g.state.topics.Discovery("")]).components {
+			if c.Type == "" || c.Subtype == "" {
+				t.Errorf("%s: of %s the type and subtype are not read", tt.name, c.key)
+			}
+		}
+		g.connect()
+		for _, c := range readFound(w.retained[g.state.topics.Discovery("")]).components {
+			if c.Type != "" {
+				t.Errorf("%s: %s is there at once: %s %s", tt.name, c.key, c.Type, c.Subtype)
+			}
+		}
+		g.pass(time.Minute)
+		if got, want := string(w.retained[g.state.topics.Discovery("")]), string(is.document(tt.is)); got != want {
+			t.Errorf("%s: got %s, want %s", tt.name, got, want)
+		}
+	}
+}
+
+// A document that others have spoiled makes none that Home Assistant refuses, and nothing that no broker takes.
+func TestAnnounceSpoiled(t *testing.T) {
+	w := newWorld(t)
+	g := w.gateway(aBook("", "l01 light u1"))
+	w.retained[g.state.topics.Discovery("")] = []byte(`{"origin":{"name":"gatewayd"},"components":{"x":{},
+		"y":{"platform":"light","unique_id":"u9","state_topic":"gatewayd/+/state"}}}`)
+	g.connect()
+	if got := string(w.retained[g.state.topics.Discovery("")]); strings.Contains(got, `"platform":""`) || !strings.Contains(got, `"y":{"platform":"light"}`) {
+		t.Errorf("got %s", got)
+	}
+	for topic := range w.retained {
+		if !validTopic(topic) {
+			t.Errorf("published on %s", topic)
+		}
+	}
+	for _, m := range g.sent {
+		if !validTopic(m.Topic) {
+			t.Errorf("published on %s", m.Topic)
+		}
+	}
+}
+
 // What others have written on our topics is no reason to remove anything, and is written over.
 func TestAnnounceForeign(t *testing.T) {
 	for _, payload := range []string{"junk", "{}", `{"origin":{"name":"other"},"components":{"l01":{"platform":"switch"}}}`, `{"components":[]}`} {
