@@ -28,8 +28,9 @@ type endpoint struct {
 	path       string // of a websocket
 }
 
+// String is the URL, which can be read again: a zone stands behind %25 (RFC 6874).
 func (e endpoint) String() string {
-	return e.scheme + "://" + net.JoinHostPort(e.host, e.port) + e.path
+	return e.scheme + "://" + net.JoinHostPort(strings.Replace(e.host, "%", "%25", 1), e.port) + e.path
 }
 
 // secure reports whether TLS is spoken.
@@ -91,6 +92,8 @@ func parseBroker(broker string) (endpoint, *url.Userinfo, error) {
 	switch port, err := strconv.Atoi(e.port); {
 	case e.host == "":
 		return refuse(" has no host: wanted %s://host:%s", known.name, known.port)
+	case strings.Contains(e.host, ":") && !strings.HasPrefix(u.Host, "["):
+		return refuse(": a host has no colon in it: a user belongs into username, and an IPv6 address into brackets, as in %s://[fd00::5]:%s", known.name, known.port)
 	case err != nil || port < 1 || port > 65535:
 		return refuse(": the port is out of range: wanted 1 to 65535")
 	case u.Fragment != "" || strings.Contains(rest, "#"):
