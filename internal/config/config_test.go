@@ -72,3 +72,30 @@ func TestPrint(t *testing.T) {
 		}
 	}
 }
+
+// TestGroupsInShort has groups written in three ways, which are one configuration.
+func TestGroupsInShort(t *testing.T) {
+	const outputs = "device: a\noutputs: [{name: l01, line: 4}, {name: l02, line: 5}]\ngroups:\n"
+	var want Config
+	for i, groups := range []string{
+		"  - {name: all, outputs: [l01, l02]}\n  - {name: some, outputs: [l02]}\n",
+		"  all: [l01, l02]\n  some:\n    - l02\n",
+		"  - all: [l01, l02]\n  - {name: some, outputs: [l02]}\n",
+		"  {all: [l01, l02], some: [l02]}\n",
+	} {
+		c, _, err := Parse("c.yaml", []byte(outputs+groups))
+		if err != nil {
+			t.Errorf("%s: %v", groups, err)
+			continue
+		}
+		if i == 0 {
+			want = exported(c)
+		}
+		equal(t, groups, exported(c), want)
+		again, _, err := Parse("c.yaml", printed(t, c))
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, groups+" printed", exported(again), want)
+	}
+}

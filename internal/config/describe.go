@@ -241,8 +241,11 @@ func misplaced[T any](name string, keys []key[T]) string {
 		return `unknown key, did you mean "device"?`
 	}
 	for _, k := range keys {
-		if slices.Contains(k.inner, name) {
+		switch {
+		case slices.Contains(k.inner, name):
 			return fmt.Sprintf("unknown key here: it belongs to %s, so write it below %[1]s: and indent it with two blanks", k.name)
+		case name == "room" && slices.Contains(k.inner, "area"):
+			return fmt.Sprintf("unknown key: write area, below %s: and indented with two blanks", k.name)
 		}
 	}
 	return unknownKey(name, names(keys))

@@ -23,11 +23,11 @@ var gestureWords = func() (all []choice[bridge.Trigger]) {
 var gestureElsewhere = map[string]string{
 	"single": "click", "single_click": "click", "short": "click", "short_press": "click", "double_click": "double", "doubleclick": "double",
 	"double_press": "double", "triple_click": "triple", "triple_press": "triple", "long_press": "long", "long_click": "long",
-	"held": "hold", "hold_repeat": "hold", "repeat": "hold",
+	"held": "hold", "hold_repeat": "hold", "repeat": "hold", "single click": "click", "double click": "double", "long press": "long",
 }
 
 var gesture = calledElsewhere(calledElsewhere(oneOf(gestureWords...), gestureElsewhere),
-	map[string]string{"pressed": "press", "on": "press", "released": "release", "off": "release"})
+	map[string]string{"pressed": "press", "on": "press", "released": "release", "off": "release", "false": "none", "no": "none"})
 
 // gestureList is which gestures are told. An empty list is written as none, too.
 var gestureList = value[[]bridge.Trigger]{
@@ -36,9 +36,13 @@ var gestureList = value[[]bridge.Trigger]{
 		if n.Kind == yaml.ScalarNode && strings.EqualFold(n.Value, "none") {
 			return nil, true
 		}
+		if n.Kind == yaml.MappingNode {
+			complain(n, "a list is wanted, such as [click, double], not a group of keys")
+			return nil, false
+		}
 		ok = true
 		for _, c := range elements(n) {
-			t, good := gesture.parse(c, complain)
+			t, good := gesture.parse(c, listed(n, complain))
 			if good && slices.Contains(told, t) {
 				complain(c, fmt.Sprintf("%q is there twice", t))
 				good = false

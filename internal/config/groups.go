@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 
+	"gopkg.in/yaml.v3"
+
 	"gatewayd/bridge"
 )
 
@@ -22,7 +24,45 @@ var outputGroupKeys = slices.Concat(
 	switchedKeys(func(g *outputGroup) *switched { return &g.switched }),
 )
 
-var groupList = pointList("groups", "group", "outputs that take commands together", func() *outputGroup { return new(outputGroup) }, outputGroupKeys)
+var groupList = shortly(pointList("groups", "group", "outputs that take commands together", func() *outputGroup { return new(outputGroup) }, outputGroupKeys))
+
+// shortly lets groups also be written as all_lights: [l01, l02], below each other or each with a dash. What looks like a group without
+// its dash is left for the list to complain about.
+func shortly(k key[*draft]) key[*draft] {
+	read := k.read
+	k.read = func(r *notes, n *yaml.Node, path string, d *draft) bool {
+		switch n.Kind {
+		case yaml.MappingNode:
+			if groups := longGroups(n); groups != nil {
+				n.Kind, n.Content = yaml.SequenceNode, groups
+			}
+		case yaml.SequenceNode:
+			for i, c := range n.Content {
+				if groups := longGroups(c); len(groups) == 1 {
+					n.Content[i] = groups[0]
+				}
+			}
+		}
+		return read(r, n, path, d)
+	}
+	return k
+}
+
+// longGroups writes out groups of the form name: [output, ...]; nil: it is not that form.
+func longGroups(n *yaml.Node) (groups []*yaml.Node) {
+	if n.Kind != yaml.MappingNode || refused(n) {
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		name, outputs := n.Content[i], n.Content[i+1]
+		if outputs.Kind != yaml.SequenceNode || slices.Contains(names(outputGroupKeys), name.Value) {
+			return nil
+		}
+		groups = append(groups, &yaml.Node{Kind: yaml.MappingNode, Line: name.Line, Column: name.Column,
+			Content: []*yaml.Node{word("name"), name, word("outputs"), outputs}})
+	}
+	return groups
+}
 
 func (g *outputGroup) connect(d *draft) { g.checkCommands(&d.notes, &g.base, "") }
 

@@ -24,11 +24,11 @@ var otherWords = map[string]string{
 	"host": "broker", "hostname": "broker", "server": "broker", "url": "broker", "user": "username", "pass": "password",
 	"ca_cert": "ca", "ca_file": "ca", "cafile": "ca", "cert_file": "cert", "certfile": "cert", "key_file": "key", "keyfile": "key",
 	"interval": "every", "update_interval": "every", "period": "every", "addr": "address", "i2c_address": "address",
-	"members": "outputs", "driver": "type", "module": "type", "kind": "type component", "id": "name", "friendly_name": "label name", "title": "label name",
+	"members": "outputs", "entities": "outputs", "lights": "outputs", "driver": "type", "module": "type", "kind": "type component", "id": "name", "friendly_name": "label name", "title": "label name",
 	"unique_id": "id", "object_id": "id", "default_entity_id": "id", "platform": "component type", "class": "device_class", "entity_category": "category",
 	"suggested_area": "area", "room": "area", "enabled_by_default": "enabled", "discovery_prefix": "prefix", "birth_message": "birth",
 	"ha": "home_assistant", "hass": "home_assistant",
-	"trigger": "when", "input": "when", "event": "is", "action": "do", "target": "output", "int": "interrupt", "irq": "interrupt",
+	"trigger": "when", "input": "when", "event": "is", "action": "do", "target": "output", "group": "output", "gesture": "gestures is", "long": "long_press", "double_click": "multi_click", "int": "interrupt", "irq": "interrupt",
 }
 
 // planned are keys that will come. They are refused like any unknown key, but with clearer words.
