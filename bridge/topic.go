@@ -36,7 +36,7 @@ type Topics struct {
 	states   map[string]string // of points whose topic was given
 	commands map[string]string // of outputs and groups, by name
 	targets  map[string]string // names of outputs and groups, by command topic
-	announce string            // homeassistant/device/gatewayd_<id>
+	announce string            // homeassistant/device/gatewayd_<id>/
 	birth    string            // where Home Assistant says that it is there
 }
 
@@ -48,7 +48,7 @@ func NewTopics(c *Config) *Topics {
 		states:   map[string]string{},
 		commands: map[string]string{},
 		targets:  map[string]string{},
-		announce: cmp.Or(c.HomeAssistant.Prefix, "homeassistant") + "/device/" + c.identity(),
+		announce: cmp.Or(c.HomeAssistant.Prefix, "homeassistant") + "/device/" + c.identity() + "/",
 		birth:    cmp.Or(c.HomeAssistant.BirthTopic, "homeassistant/status"),
 	}
 	if t.status == "" {
@@ -141,14 +141,14 @@ func (t *Topics) Subscriptions(c *Config) []string {
 // Discovery gives the topic of a document for Home Assistant: of the gateway, if part is empty, or of a part of it.
 func (t *Topics) Discovery(part string) string {
 	if part != "" {
-		part = "/" + part
+		part += "/"
 	}
-	return t.announce + part + "/config"
+	return t.announce + part + "config"
 }
 
 // discovers tells whether a topic is one that Home Assistant and the gateway both write.
 func (t *Topics) discovers(topic string) bool {
-	rest, ours := strings.CutPrefix(topic, t.announce+"/")
+	rest, ours := strings.CutPrefix(topic, t.announce)
 	return ours && (rest == "config" || strings.HasSuffix(rest, "/config") && strings.Count(rest, "/") == 1)
 }
 
