@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -192,72 +191,4 @@ func (a *announcer) publish(s *state, topic string, payload []byte) {
 func (a *announcer) clear(s *state, topic string) {
 	delete(a.sent, topic)
 	s.send = append(s.send, Message{Topic: topic, QoS: 1, Retain: true, State: true})
-}
-
-// found is what matters of a document at the broker.
-type found struct {
-	components []component // with key, platform and what identifies them
-	topics     []string    // that they were told to read, and what the gateway keeps besides
-	text       string      // the document itself
-}
-
-// readFound reads a document that we, or an older version of us, have announced; of anything else it gives nothing.
-func readFound(payload []byte) (f found) {
-	type source struct {
-		Topic string `json:"topic"`
-	}
-	var d struct {
-		Origin     origin   `json:"origin"`
-		Available  []source `json:"availability"`
-		Components map[string]struct {
-			Platform   string   `json:"platform"`
-			UniqueID   string   `json:"unique_id"`
-			Type       string   `json:"type"`
-			Subtype    string   `json:"subtype"`
-			State      string   `json:"state_topic"`
-			Command    string   `json:"command_topic"`
-			Attributes string   `json:"json_attributes_topic"`
-			Available  []source `json:"availability"`
-		} `json:"components"`
-	}
-	if json.Unmarshal(payload, &d) != nil || d.Origin.Name != originName {
-		return found{}
-	}
-	topics := map[string]bool{}
-	for _, a := range d.Available {
-		topics[a.Topic] = true
-	}
-	for _, key := range slices.Sorted(maps.Keys(d.Components)) {
-		c := d.Components[key]
-		if c.Platform == "" { // Home Assistant has refused that document, and would refuse ours for its removal
-			continue
-		}
-		f.components = append(f.components, component{key: key, Platform: c.Platform, UniqueID: c.UniqueID, Type: c.Type, Subtype: c.Subtype})
-		topics[c.State], topics[c.Attributes] = true, true
-		if state, ok := strings.CutSuffix(c.Command, "/set"); ok && c.Platform == "button" { // it has no state there, but at the broker
-			topics[state] = true
-		}
-		for _, a := range c.Available {
-			topics[a.Topic] = true
-		}
-	}
-	maps.DeleteFunc(topics, func(topic string, _ bool) bool { return !validTopic(topic) })
-	for topic := range maps.Clone(topics) {
-		if device, _, ok := strings.Cut(strings.TrimPrefix(topic, Prefix+"/"), "/"); ok && strings.HasPrefix(topic, Prefix+"/") {
-			topics[Prefix+"/"+device+"/gateway/info"], topics[Prefix+"/"+device+"/gateway/health"] = true, true
-		}
-	}
-	f.text = string(payload)
-	f.topics = slices.Sorted(maps.Keys(topics))
-	return f
-}
-
-// entity is what Home Assistant's registry knows a component by: a trigger, which has no unique_id, by its type and subtype.
-type entity struct{ platform, uniqueID, subtype string }
-
-func (c *component) entity() entity {
-	if c.Platform == "device_automation" {
-		return entity{c.Platform, c.Type, c.Subtype}
-	}
-	return entity{platform: c.Platform, uniqueID: c.UniqueID}
 }

@@ -423,6 +423,31 @@ func TestAnnounceGhosts(t *testing.T) {
 	}
 }
 
+// A point may have its topic below another gateway's name: that one's own are its own.
+func TestAnnounceLeavesOthers(t *testing.T) {
+	w := newWorld(t)
+	old := aBook("", "lamp light u1")
+	old.Available = []availability{{Topic: "gatewayd/barn/status"}}
+	old.Components[0].StateTopic = "gatewayd/kitchen/lamp"
+	old.Components[0].Available = []availability{{Topic: "gatewayd/barn/status"}, {Topic: "gatewayd/hut/lamp/availability"}}
+	for _, device := range []string{"kitchen", "barn", "hut"} {
+		w.retained["gatewayd/"+device+"/gateway/info"] = []byte("x")
+		w.retained["gatewayd/"+device+"/gateway/health"] = []byte("x")
+	}
+	g := w.gateway(aBook("", "lamp light u1"))
+	w.retained[g.state.topics.Discovery("")] = old.document(old.Components)
+	g.connect()
+	g.pass(time.Minute)
+	for device, want := range map[string]bool{"kitchen": true, "barn": false, "hut": false} {
+		for _, leaf := range []string{"info", "health"} {
+			topic := "gatewayd/" + device + "/gateway/" + leaf
+			if _, got := w.retained[topic]; got != want {
+				t.Errorf("%s is kept: %v", topic, got)
+			}
+		}
+	}
+}
+
 // A large gateway comes in several documents, and what is added or removed later moves nothing from one to another.
 func TestAnnounceSplit(t *testing.T) {
 	const n = 1000
