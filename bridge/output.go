@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"gatewayd/gpio"
 )
 
 // Output is a line that is driven.
@@ -187,97 +185,9 @@ func (o *output) drive(s *state, on bool, source string) {
 	o.schedule(s)
 }
 
-// event is what the chip says of the line.
-func (o *output) event(s *state, e *gpio.Event) {
-	o.chip = e.Chip
-	if e.Err != nil {
-		if o.err == nil {
-			s.available(o.cfg.Name, false)
-		}
-		s.ails(o.cfg.Name, o.err, e.Err)
-		o.err = e.Err
-		return
-	}
-	returned := o.err != nil
-	if returned {
-		o.err = nil
-		s.health.changed = true
-		s.available(o.cfg.Name, true)
-	}
-	o.setFault(s, e.Fault)
-	if !e.Active && (o.on || returned || o.maybe) {
-		o.since = s.now
-		o.maybe = o.wished
-	}
-	o.seen, o.on = true, e.Active
-	o.publish(s)
-	switch {
-	case o.pending && o.wished == o.on:
-		o.confirmed(s)
-	case returned && !o.pending:
-		o.found(s)
-	}
-	o.schedule(s)
-	o.interlock.recheck(s)
-}
-
-// confirmed ends a wish: the time that an ON lasts begins.
-func (o *output) confirmed(s *state) {
-	o.pending, o.limit = false, time.Time{}
-	if o.on && o.length > 0 {
-		o.off.sooner(s.now.Add(o.length), "its time is over")
-	}
-	o.length = 0
-}
-
-// found looks at an output that is on without a wish of this run, or again after its chip was away.
-func (o *output) found(s *state) {
-	o.wished = o.on
-	switch {
-	case !o.on || !o.off.at.IsZero():
-	case o.cfg.Pulse > 0:
-		o.turnOff(s, "found on, and it only pulses")
-	case o.cfg.MaxOn > 0:
-		o.off.sooner(s.now.Add(o.cfg.MaxOn), "max_on")
-	}
-	if o.wished {
-		o.interlock.found(s)
-	}
-}
-
-// withdraw gives up a wish that was not confirmed in time, and wishes what was confirmed last.
-func (o *output) withdraw(s *state) {
-	s.health.refused++
-	s.complain(s.topics.Error(o.cfg.Name), fmt.Sprintf("%s: %s: ON was not confirmed within %v and is withdrawn%s",
-		o.cfg.Name, o.source, confirmWithin, because(o.err)))
-	if !o.seen || !o.on {
-		o.turnOff(s, "withdrawn")
-	} else {
-		if o.length > 0 {
-			o.off.sooner(s.now.Add(o.length), "its time is over")
-			o.length = 0
-		}
-		if !o.before.at.IsZero() {
-			o.off.sooner(o.before.at, o.before.by)
-			o.off.timed = o.off.timed || o.before.timed
-		}
-		o.drive(s, true, "withdrawn")
-	}
-	if o.seen {
-		o.publish(s)
-	}
-}
-
 // publish tells the confirmed state.
 func (o *output) publish(s *state) {
 	s.publish(o.topic, o.words.state(o.on), o.cfg.QoS, o.cfg.Retain)
-}
-
-func because(err error) string {
-	if err == nil {
-		return ""
-	}
-	return ": " + err.Error()
 }
 
 // tick does what is due.
@@ -344,17 +254,5 @@ func (o *output) exit(s *state) {
 		if err := o.command(s, Command{Verb: VerbOff, Source: "on_exit"}); err != nil {
 			s.refuse(o.cfg.Name, exit, err)
 		}
-	}
-}
-
-// setFault tells of a pin that does not follow, once.
-func (o *output) setFault(s *state, fault error) {
-	if (fault == nil) == (o.fault == nil) {
-		return
-	}
-	o.fault = fault
-	s.health.changed = true
-	if fault != nil {
-		s.complain(s.topics.Error(o.cfg.Name), fmt.Sprintf("%s: %v", o.cfg.Name, fault))
 	}
 }
