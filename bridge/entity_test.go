@@ -256,7 +256,7 @@ func TestClassesOfSchema(t *testing.T) {
 		t.Errorf("sensors: got %v, want %v", got, want)
 	}
 	for class, want := range schema.Units {
-		if got := UnitsOf(class); !slices.Equal(got, want) {
+		if got := unitsOf(class); !slices.Equal(got, want) {
 			t.Errorf("%s: got %q, want %q", class, got, want)
 		}
 	}

@@ -70,10 +70,10 @@ var sensorUnits = map[string]string{
 func sensorClasses() []string { return slices.Sorted(maps.Keys(sensorUnits)) }
 
 // ClassFits tells whether a sensor's device class takes values in that unit. Home Assistant refuses the entity otherwise.
-func ClassFits(class, unit string) bool { return slices.Contains(UnitsOf(class), unit) }
+func ClassFits(class, unit string) bool { return slices.Contains(unitsOf(class), unit) }
 
-// UnitsOf gives the units that a sensor's device class takes, or nil for an unknown class.
-func UnitsOf(class string) []string {
+// unitsOf gives the units that a sensor's device class takes, or nil for an unknown class.
+func unitsOf(class string) []string {
 	units, known := sensorUnits[class]
 	if !known {
 		return nil

@@ -72,7 +72,7 @@ func (d *draft) checkEntities() {
 			}
 		}
 		d.checkClass(p, can)
-		if e.Category == "config" && (e.Component == "sensor" || e.Component == "binary_sensor") {
+		if !bridge.CategoryFits(e.Component, e.Category) {
 			e.errorf(&d.notes, "category", "Home Assistant has config only for what takes commands: write diagnostic, or remove this key")
 		}
 		if e.Area == "" {
