@@ -24,6 +24,9 @@ const announceSpread = 5 * time.Second
 // of them. Home Assistant may have had a state while it still waited for other words, and does not ask for it again.
 const restateAfter = 2 * time.Second
 
+// lateSettle is how long documents that the broker shows only after we are connected are waited for: they are answered together.
+const lateSettle = 500 * time.Millisecond
+
 // announcer keeps at the broker what Home Assistant is to know of this gateway, and has it forget what is gone.
 //
 // Home Assistant identifies a component by its document's topic, its key and its platform, and removes it only by an entry that has
@@ -41,6 +44,7 @@ type announcer struct {
 
 	spread                 func() time.Duration
 	again, finish, restate time.Time // when that is due; zero: it is not
+	late                   time.Time // when what the broker showed after all is looked at
 	news                   bool      // a document differs from what the broker had: the words of a state may, too
 	timer                  timer
 }
@@ -77,8 +81,9 @@ func (a *announcer) document(s *state, m *Inbound) {
 	switch {
 	case m.Retained:
 		a.known[m.Topic] = readFound(m.Payload)
-		if s.linked { // a broker that takes its time
-			a.reconcile(s)
+		if s.linked && a.late.IsZero() { // a broker that takes its time
+			a.late = s.now.Add(lateSettle)
+			a.schedule(s)
 		}
 	case len(m.Payload) == 0 && a.sent[m.Topic] != nil && !a.silent[m.Topic]:
 		a.silent[m.Topic] = true
@@ -95,12 +100,13 @@ func (a *announcer) link(s *state, up bool) {
 		return
 	}
 	clear(a.known) // the next connection tells
-	a.again, a.finish, a.restate = time.Time{}, time.Time{}, time.Time{}
+	a.again, a.finish, a.restate, a.late = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	a.schedule(s)
 }
 
 // reconcile publishes the documents, and whatever is needed to get there from what the broker has.
 func (a *announcer) reconcile(s *state) {
+	a.late = time.Time{}
 	parts := split(a.books, a.topics, a.known)
 	wanted := map[string]*part{}
 	for i := range parts {
@@ -150,6 +156,9 @@ func (a *announcer) reconcile(s *state) {
 
 // tick does what is due.
 func (a *announcer) tick(s *state) {
+	if reached(a.late, s.now) {
+		a.reconcile(s)
+	}
 	if reached(a.finish, s.now) {
 		a.finish = time.Time{}
 		for _, p := range split(a.books, a.topics, a.known) {
@@ -173,7 +182,7 @@ func (a *announcer) tick(s *state) {
 }
 
 func (a *announcer) schedule(s *state) {
-	s.timers.set(&a.timer, earliest(earliest(a.again, a.finish), a.restate))
+	s.timers.set(&a.timer, earliest(earliest(a.again, a.finish), earliest(a.restate, a.late)))
 }
 
 func (a *announcer) publish(s *state, topic string, payload []byte) {

@@ -448,6 +448,32 @@ func TestAnnounceLeavesOthers(t *testing.T) {
 	}
 }
 
+// A broker that keeps many documents below our place shows some of them when we are connected already. They are looked at together.
+func TestAnnounceLate(t *testing.T) {
+	w := newWorld(t)
+	g := w.gateway(aBook("", "l01 light u1"), aBook("attic", "l02 light u2"))
+	g.connect()
+	g.pass(time.Minute)
+	old := aBook("", "gone light u9")
+	sent := 0
+	for i := range 1000 {
+		topic := g.state.topics.Discovery(fmt.Sprint("x", i))
+		w.retained[topic] = old.document(old.Components)
+		_, send, next := g.state.step(Inbound{Topic: topic, Payload: w.retained[topic], Retained: true}, g.now)
+		sent, g.next = sent+len(send), next
+	}
+	if sent > 0 {
+		t.Errorf("%d messages while they come", sent)
+	}
+	g.pass(time.Minute)
+	w.wants("config l01 light u1", "attic/config l02 light u2")
+	for topic := range w.retained {
+		if strings.Contains(topic, "/x") {
+			t.Fatalf("%s is still there", topic)
+		}
+	}
+}
+
 // A large gateway comes in several documents, and what is added or removed later moves nothing from one to another.
 func TestAnnounceSplit(t *testing.T) {
 	const n = 1000
