@@ -56,7 +56,7 @@ func readFound(payload []byte) (f found) {
 		}
 		f.components = append(f.components, component{key: key, Platform: c.Platform, UniqueID: c.UniqueID, Type: c.Type, Subtype: c.Subtype})
 		topics[c.State], topics[c.Attributes] = true, true
-		if state, ok := strings.CutSuffix(c.Command, "/set"); ok && c.Platform == "button" { // it has no state there, but at the broker
+		if state, ok := strings.CutSuffix(c.Command, "/set"); ok && c.Platform == "button" && !strings.HasPrefix(key, itself+"-") { // it has no state there, but at the broker
 			topics[state] = true
 		}
 		read(c.Available)

@@ -59,11 +59,11 @@ type Bridge struct {
 
 // New makes the bridge of a checked configuration. It starts nothing.
 func New(cfg *Config, parts Parts) (*Bridge, error) {
+	parts.About.restarts = parts.Restart != nil
 	s, err := newState(cfg, parts.About)
 	if err != nil {
 		return nil, err
 	}
-	s.restarts = parts.Restart != nil
 	return &Bridge{
 		parts:   parts,
 		state:   s,

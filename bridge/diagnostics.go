@@ -7,9 +7,11 @@ func (c *catalogue) diagnostics() {
 		c.connection()
 		c.problems()
 		c.measures()
-		e := c.command("restart", "RESTART")
-		e.Category = "config"
-		c.put(e)
+		if c.about.restarts {
+			e := c.command("restart", "RESTART")
+			e.Category = "config"
+			c.put(e)
+		}
 	}
 	if c.cfg.HomeAssistant.Identify != "" {
 		c.put(c.command("identify", "IDENTIFY"))

@@ -120,5 +120,6 @@ func (d *dice) config() (*Config, *About) {
 		cfg.Sensors = append(cfg.Sensors, p)
 	}
 	return cfg, &About{Version: d.maybe("1.0"), Model: d.maybe("Raspberry Pi 5", "Board"), Serial: d.maybe("abc"),
-		Chips: []string{"header", "a.b", "a-b", `o'x"`, `\`}[:d.IntN(6)], CPUTemperature: d.IntN(2) == 0, UnderVoltage: d.IntN(2) == 0, Throttled: d.IntN(2) == 0}
+		Chips: []string{"header", "a.b", "a-b", `o'x"`, `\`}[:d.IntN(6)], CPUTemperature: d.IntN(2) == 0, UnderVoltage: d.IntN(2) == 0, Throttled: d.IntN(2) == 0,
+		restarts: d.IntN(2) == 0}
 }

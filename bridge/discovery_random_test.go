@@ -49,8 +49,6 @@ func promises(t *testing.T, cfg *Config, about *About) (problems []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.restarts = true
-	s.restarts = true
 	b := &broker{t: t, s: s, now: time.Now(), last: map[string]string{}, told: map[string][]string{}}
 	b.live(cfg, about)
 	problems = append(problems, b.announced(len(documents))...)

@@ -21,4 +21,6 @@ type About struct {
 	CPUTemperature bool     // health has it
 	UnderVoltage   bool     // health has it
 	Throttled      bool     // health has it
+
+	restarts bool // somebody restarts the gateway when it asks for it
 }

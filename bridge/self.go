@@ -26,7 +26,7 @@ func (s *state) command(m *Inbound) error {
 	switch {
 	case m.Retained:
 		return errors.New("it is retained, and would come again at every start: publish commands without the retain flag")
-	case word == wordRestart && !s.restarts:
+	case word == wordRestart && !s.about.restarts:
 		return errors.New("nobody restarts it here")
 	case word == wordRestart:
 		s.restart = true

@@ -274,7 +274,7 @@ func (s *Session) settle(p *peer) {
 func (s *Session) stop(p *peer) {
 	limit := time.Now().Add(2 * time.Second)
 	farewell := s.cfg.Status.Stopped
-	if s.cfg.Forget {
+	if s.cfg.Forget != nil && s.cfg.Forget() {
 		s.Publish(Message{Topic: s.cfg.InfoTopic, QoS: 1, Retain: true, State: true})
 		s.out.forget(time.Now(), s.cfg.ForgetFirst)
 		farewell = ""

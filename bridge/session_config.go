@@ -24,8 +24,9 @@ type SessionConfig struct {
 	Info          []byte        // JSON with "serial"; nil: none
 	Identity      string        // our serial; when the retained info has another one, another board uses our name. Empty: not compared
 
-	// Forget has Run leave nothing behind when it ends: everything retained that was published is cleared, the status too.
-	Forget bool
+	// Forget is asked when Run ends whether to leave nothing behind: everything retained that was published is cleared then, the
+	// status too. nil: no.
+	Forget func() bool
 	// ForgetFirst are filters for what is cleared before all else: what announces the others to somebody who would stumble over empty ones.
 	ForgetFirst []string
 

@@ -81,7 +81,6 @@ type state struct {
 	now      time.Time
 	linked   bool
 	stopping bool
-	restarts bool // somebody restarts the gateway when it asks for it
 	restart  bool // it asks; whoever restarts it takes that back
 	timers   timers
 

@@ -213,12 +213,11 @@ func TestStep(t *testing.T) {
 			if changed := otherHouses[strings.TrimSuffix(filepath.Base(file), ".txt")]; changed != nil {
 				changed(cfg)
 			}
-			s, err := newState(cfg, About{})
+			s, err := newState(cfg, About{restarts: true})
 			if err != nil {
 				t.Fatal(err)
 			}
 			p := &player{t: t, state: s, origin: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
-			s.restarts = true
 			for line := range strings.Lines(string(want)) {
 				switch {
 				case strings.HasPrefix(line, "#"), strings.TrimSpace(line) == "":

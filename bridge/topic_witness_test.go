@@ -26,7 +26,6 @@ func newWitness(t *testing.T, cfg *Config, about *About) *witness {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.restarts = true
 	return &witness{T: t, cfg: cfg, state: s, now: time.Now()}
 }
 

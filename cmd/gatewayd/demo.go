@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -87,7 +88,9 @@ func (d *demo) play(ctx context.Context, out io.Writer) error {
 		life, end := context.WithCancelCause(ctx)
 		defer end(nil)
 		g, err := newGateway(cfg, house, newDemoLog(out), manner{
-			watch: tell.published, forget: d.broker != "", restart: func() { end(errRestart) },
+			watch: tell.published, linked: tell.linked, restart: func() { end(errRestart) },
+			// Not for a restart: Home Assistant would see the device go and come back.
+			forget: func() bool { return d.broker != "" && (ctx.Err() != nil || context.Cause(life) != errRestart) },
 		})
 		if err != nil {
 			return err
@@ -142,7 +145,10 @@ func (d *demo) listen() (net.Listener, error) {
 }
 
 // teller writes what a person sees.
-type teller struct{ out io.Writer }
+type teller struct {
+	out  io.Writer
+	away atomic.Bool // there is no broker: what is published waits
+}
 
 func (t *teller) line(format string, args ...any) {
 	fmt.Fprintf(t.out, "%s  %s\n", time.Now().Format("15:04:05"), fmt.Sprintf(format, args...))
@@ -153,8 +159,22 @@ func (t *teller) published(m bridge.Message) {
 	if strings.Contains(m.Topic, "/gateway/") || strings.HasSuffix(m.Topic, "/availability") {
 		return
 	}
-	if len(m.Payload) > 0 { // an empty one clears what the demo has left
-		t.line("  -> %s %s", m.Topic, m.Payload)
+	switch arrow := map[bool]string{false: "->", true: "(no broker)"}[t.away.Load()]; {
+	case len(m.Payload) == 0: // it clears what the demo has left
+	case len(m.Payload) > longestShown:
+		t.line("  %s %s (%d bytes)", arrow, m.Topic, len(m.Payload))
+	default:
+		t.line("  %s %s %s", arrow, m.Topic, m.Payload)
+	}
+}
+
+// longestShown is the length of a payload that is shown: what Home Assistant is told would fill the screen.
+const longestShown = 200
+
+// linked shows that the broker is there after it was not. The log tells the opposite.
+func (t *teller) linked(l bridge.Link) {
+	if t.away.Swap(!l.Up) && l.Up {
+		t.line("connected to %s: it is told all states", l.Broker)
 	}
 }
 
@@ -182,7 +202,8 @@ func (t *teller) welcome(broker string, embedded bool) {
   switch       mosquitto_pub %s -t light/l01/set -m TOGGLE
                mosquitto_pub %s -t gatewayd/demo/boiler/set -m '{"state":"ON","for":"30s"}'
 
-Each button toggles its light by a local rule. Ctrl-C ends; --help shows more.
+Each button toggles its light by a local rule, a long press switches all off. Home Assistant finds it all by itself if it
+uses this broker. Ctrl-C ends; --help shows more.
 
 `, broker, where, where, where)
 }

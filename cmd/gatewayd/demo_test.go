@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"runtime"
@@ -12,6 +14,7 @@ import (
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
+	"gatewayd/bridge"
 	"gatewayd/internal/mqtttest"
 )
 
@@ -152,6 +155,62 @@ func TestDemoForgets(t *testing.T) {
 	}
 	if s := out.String(); strings.Contains(s, "warning") || strings.Contains(s, "SECRET") || !strings.Contains(s, "tcp://"+b.Addr()) {
 		t.Errorf("the screen:\n%s", out)
+	}
+}
+
+// A demo on somebody's broker that restarts stays known there.
+func TestDemoRestartsOnABroker(t *testing.T) {
+	b := mqtttest.StartEmbedded(t, "")
+	out, stop := playing(t, &demo{broker: "tcp://" + b.Addr(), quiet: true})
+	c := newClient(t, "tcp://"+b.Addr())
+	c.wants(t, "light/l01", "OFF")
+	soon(t, "the document", func() bool { return c.saw("homeassistant/device/gatewayd_demo/config") != "" })
+	var mu sync.Mutex
+	var cleared []string
+	token := c.Subscribe("+/#", 1, func(_ mqtt.Client, m mqtt.Message) {
+		mu.Lock()
+		defer mu.Unlock()
+		if len(m.Payload()) == 0 {
+			cleared = append(cleared, m.Topic())
+		}
+	})
+	if !token.WaitTimeout(5*time.Second) || token.Error() != nil {
+		t.Fatal(token.Error())
+	}
+	before := len(out.String())
+	c.Publish("gatewayd/demo/gateway/set", 1, false, "RESTART")
+	soon(t, "it restarts and is there again", func() bool {
+		s := out.String()[before:]
+		return strings.Contains(s, "the gateway restarts") && strings.Contains(s[strings.Index(s, "the gateway restarts"):], "light/l01 OFF")
+	})
+	c.wants(t, "gatewayd/demo/status", "online")
+	mu.Lock()
+	if len(cleared) > 0 {
+		t.Errorf("cleared: %q", cleared)
+	}
+	mu.Unlock()
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	soon(t, "it is forgotten at the end", func() bool { mu.Lock(); defer mu.Unlock(); return len(cleared) > 10 })
+}
+
+// While there is no broker nothing is shown as sent, and no payload fills the screen.
+func TestTeller(t *testing.T) {
+	var out screen
+	tell := &teller{out: &out}
+	lamp := bridge.Message{Topic: "light/l01", Payload: []byte("ON")}
+	tell.published(lamp)
+	tell.linked(bridge.Link{Err: errors.New("x")})
+	tell.published(lamp)
+	tell.linked(bridge.Link{Up: true, Broker: "tcp://b:1"})
+	tell.linked(bridge.Link{Up: true, Broker: "tcp://b:1"})
+	tell.published(bridge.Message{Topic: "a", Payload: bytes.Repeat([]byte("x"), 1000)})
+	tell.published(bridge.Message{Topic: "b"})
+	got := regexp.MustCompile(`(?m)^[0-9:]{8}  `).ReplaceAllString(out.String(), "")
+	want := "  -> light/l01 ON\n  (no broker) light/l01 ON\nconnected to tcp://b:1: it is told all states\n  -> a (1000 bytes)\n"
+	if got != want {
+		t.Errorf("got %q\nwant %q", got, want)
 	}
 }
 

@@ -39,7 +39,8 @@ type gateway struct {
 // manner is what the demo and the service do each in their own way.
 type manner struct {
 	watch   func(bridge.Message) // sees every message that is published; nil: nobody
-	forget  bool                 // at the end, clear everything retained that was published
+	linked  func(bridge.Link)    // sees every change of the connection; nil: nobody
+	forget  func() bool          // asked at the end: clear everything retained that was published? nil: no
 	restart func()               // has everything end and start anew; does not block; nil: nobody does
 }
 
@@ -69,7 +70,12 @@ func newGateway(cfg *config.Config, hw hardware, log *slog.Logger, m manner) (*g
 	session.Status, session.Subscriptions = topics.StatusOf(cfg.Bridge.Status), append(topics.Subscriptions(&cfg.Bridge), topics.Announcements(&cfg.Bridge)...)
 	session.InfoTopic, session.Info, session.Identity = topics.Gateway("info"), info(cfg), serial()
 	session.Forget, session.ForgetFirst = m.forget, []string{topics.Discovery(""), topics.Discovery("+")}
-	g.session = bridge.NewSession(session, g.bridge.Receive, g.linked, log)
+	g.session = bridge.NewSession(session, g.bridge.Receive, func(l bridge.Link) {
+		g.linked(l)
+		if m.linked != nil {
+			m.linked(l)
+		}
+	}, log)
 	g.addBanks(cfg)
 	for _, s := range cfg.Sensors {
 		options := sensors.Options{Addr: s.Addr}

@@ -104,7 +104,7 @@ func (h *home) start(replace ...string) {
 	}
 	h.log = new(screen)
 	log := slog.New(&lines{mu: new(sync.Mutex), out: h.log, front: func(_ time.Time, l slog.Level) string { return word(l) }})
-	g, err := newGateway(cfg, h.house, log, manner{forget: h.forget, restart: h.restarts, watch: func(m bridge.Message) {
+	g, err := newGateway(cfg, h.house, log, manner{forget: func() bool { return h.forget }, restart: h.restarts, watch: func(m bridge.Message) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.sent[m.Topic]++

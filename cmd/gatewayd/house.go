@@ -130,9 +130,13 @@ func (h *house) run(ctx context.Context, tell func(format string, args ...any)) 
 				h.put(b, open)
 				continue
 			}
-			tell("somebody presses %s", b.label)
+			how, held := "", 150*time.Millisecond
+			if rand.IntN(5) == 0 {
+				how, held = ", long", 900*time.Millisecond
+			}
+			tell("somebody presses %s%s", b.label, how)
 			h.put(b, true)
-			wait(ctx, 150*time.Millisecond)
+			wait(ctx, held)
 			h.put(b, false)
 		}
 	})

@@ -42,7 +42,7 @@ func TestRestart(t *testing.T) {
 	c := newClient(t, "tcp://"+b.Addr())
 	var out bytes.Buffer
 	p := exec.CommandContext(t.Context(), os.Args[0], "run", "-c", path)
-	p.Env = append(os.Environ(), asProgram+"=1", "NOTIFY_SOCKET=", "WATCHDOG_USEC=")
+	p.Env = append(os.Environ(), asProgram+"=1", "NOTIFY_SOCKET="+filepath.Join(t.TempDir(), "nobody"), "WATCHDOG_USEC=")
 	p.Stdout, p.Stderr = &out, &out
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
@@ -78,9 +78,34 @@ func TestRestart(t *testing.T) {
 		t.Errorf("ended with %v, want code %d\n%s", err, exitRestart, out.String())
 	}
 	c.wants(t, "gatewayd/shed/status", "offline")
-	if n := strings.Count(out.String(), "systemd did not start this"); n != 1 || !strings.Contains(out.String(), "disconnected from the broker") {
+	if n := strings.Count(out.String(), "restarting, as asked"); n != 1 || !strings.Contains(out.String(), "disconnected from the broker") {
 		t.Errorf("told %d times, want once, after it stopped in order:\n%s", n, out.String())
 	}
+}
+
+// Where nobody would start it again, Home Assistant gets no button for it, and a wish is refused.
+func TestNoRestart(t *testing.T) {
+	b := mqtttest.StartEmbedded(t, "")
+	path := filepath.Join(t.TempDir(), "c.yaml")
+	text := fmt.Sprintf("device: shed\nmqtt: {broker: \"tcp://%s\"}\noutputs:\n  - {name: lamp, line: GPIO22}\n", b.Addr())
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := newClient(t, "tcp://"+b.Addr())
+	p := exec.CommandContext(t.Context(), os.Args[0], "run", "-c", path)
+	p.Env = append(os.Environ(), asProgram+"=1", "NOTIFY_SOCKET=", "WATCHDOG_USEC=")
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { p.Process.Kill(); p.Wait() }()
+	c.wants(t, "gatewayd/shed/status", "online")
+	const document = "homeassistant/device/gatewayd_shed/config"
+	soon(t, "the document", func() bool { return c.saw(document) != "" })
+	if strings.Contains(c.saw(document), "gateway-restart") {
+		t.Errorf("a restart is announced: %s", c.saw(document))
+	}
+	c.Publish("gatewayd/shed/gateway/set", 1, false, "RESTART")
+	c.wants(t, "gatewayd/shed/gateway/error", "gateway: command refused: nobody restarts it here")
 }
 
 // The demo restarts within itself, and its lamps stay as they are.

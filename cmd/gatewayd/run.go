@@ -33,7 +33,11 @@ func run(path string) error {
 	defer end(nil)
 	wishes := newAsked()
 	hw := newRaspberry()
-	g, err := newGateway(cfg, hw, log, manner{restart: wishes.put})
+	var how manner
+	if supervised() { // nobody else is known to start it again
+		how.restart = wishes.put
+	}
+	g, err := newGateway(cfg, hw, log, how)
 	if err != nil {
 		return err
 	}
@@ -42,11 +46,7 @@ func run(path string) error {
 	if err := g.run(ctx); err != nil || context.Cause(ctx) != errRestart {
 		return err
 	}
-	if supervised() {
-		log.Info("restarting, as asked", "exit code", exitRestart)
-	} else {
-		log.Warn("ended to be restarted, as asked: systemd did not start this, so that somebody else must start it again", "exit code", exitRestart)
-	}
+	log.Info("restarting, as asked", "exit code", exitRestart)
 	return errRestart
 }
 
