@@ -298,17 +298,20 @@ func TestAnnounceCleared(t *testing.T) {
 	topic := g.state.topics.Discovery("")
 	delete(w.retained, topic)
 	w.ha.take(topic, nil)
-	told := 0
+	told, cleared := 0, 0
 	for range 2 {
 		_, send, _ := g.state.step(Inbound{Topic: topic}, g.now)
 		for _, m := range send {
 			if m.Topic == "gatewayd/shed/gateway/error" {
 				told++
 			}
+			if m.Topic == topic && m.clears() { // else the outbox has it still, and sends it with the next connection
+				cleared++
+			}
 		}
 	}
-	if told != 1 {
-		t.Errorf("told %d times", told)
+	if told != 1 || cleared != 1 {
+		t.Errorf("told %d times, cleared %d times", told, cleared)
 	}
 	g.disconnect()
 	g.connect()
@@ -319,6 +322,30 @@ func TestAnnounceCleared(t *testing.T) {
 	g.connect()
 	g.pass(time.Minute)
 	w.wants("config l01 light u1", "attic/config l02 light u2")
+}
+
+// A flood of documents fills no memory, and what comes when it is over is taken.
+func TestQueueNews(t *testing.T) {
+	s, err := newState(house(), About{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := newQueue(s)
+	for i := range 100 {
+		q.put(Inbound{Topic: s.topics.Discovery(fmt.Sprint("x", i)), Payload: make([]byte, MaxPayload), Retained: true})
+	}
+	size, took := 0, 0
+	taken, _ := q.take()
+	for _, m := range taken {
+		size, took = size+len(m.Payload), took+1
+	}
+	if size > newsMost || took < newsMost/MaxPayload/2 {
+		t.Errorf("%d documents of %d bytes were kept", took, size)
+	}
+	q.put(Inbound{Topic: s.topics.birth, Payload: []byte("online")})
+	if taken, _ := q.take(); len(taken) != 1 {
+		t.Errorf("then %d messages, want 1", len(taken))
+	}
 }
 
 // Home Assistant refuses a trigger of a type and subtype that its device has already, and does not try again: the old one is gone
