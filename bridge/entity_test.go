@@ -217,6 +217,9 @@ func TestApart(t *testing.T) {
 		{"Shed", "Shed /", "Shed /"},
 		{"", "Door", "Door"},
 		{"Öl", "öl heizung", "Heizung"},
+		{"Hall", "Hall and stairs", "Hall and stairs"},
+		{"Flur", "Flur & Treppe", "Flur & Treppe"},
+		{"Hall", "Hall android", "Android"},
 	} {
 		if got := apart(c[0], c[1]); got != c[2] {
 			t.Errorf("%q of %q: got %q, want %q", c[1], c[0], got, c[2])

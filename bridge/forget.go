@@ -68,7 +68,7 @@ func Forget(ctx context.Context, session SessionConfig, cfg *Config, how Forgett
 	if string(left.payload(status.Topic)) == status.Online && !how.Force && !how.Look {
 		return nil, ErrRunning
 	}
-	topics := left.topics(t)
+	topics := left.topics(session.Subscriptions, t)
 	if how.Look {
 		return topics, nil
 	}
@@ -171,15 +171,18 @@ func (l *leftovers) settle(ctx context.Context) error {
 	}
 }
 
-// topics are all that there is, and what announcements name besides.
-func (l *leftovers) topics(t *Topics) []string {
+// topics are all that there is, and what announcements name besides, where it was not looked for: of an older configuration.
+func (l *leftovers) topics(looked []string, t *Topics) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all := map[string]bool{}
 	for topic, payload := range l.kept {
 		all[topic] = true
-		if t.discovers(topic) {
-			for _, named := range readFound(payload).topics {
+		if !t.discovers(topic) {
+			continue
+		}
+		for _, named := range readFound(payload).topics {
+			if !slices.ContainsFunc(looked, func(filter string) bool { return Matches(filter, named) }) {
 				all[named] = true
 			}
 		}

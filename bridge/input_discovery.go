@@ -20,6 +20,9 @@ func (p *Input) announce(c *catalogue) {
 	told := p.Gestures.each()
 	e = c.component(s, "event", "event", s.Name, "button")
 	e.StateTopic = topic
+	if e.Category == "diagnostic" {
+		e.Category = "" // that is said of the level
+	}
 	for _, t := range told {
 		e.EventTypes = append(e.EventTypes, t.String())
 	}

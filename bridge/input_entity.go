@@ -1,5 +1,10 @@
 package bridge
 
+import (
+	"cmp"
+	"slices"
+)
+
 // buttonWords are of inputs that people press. They win over all others: a door button is no door.
 var buttonWords = vocabulary{
 	"button": "button", "pushbutton": "button", "doorbell": "button", "bell": "button", "key": "button", "keypad": "button",
@@ -36,13 +41,18 @@ var contactWords = vocabulary{
 }
 
 // Shown gives how the input is shown, with all that was left open filled in; a class that is still empty then is none. What is called
-// a button anywhere, in label, name or topic, has none. Else the last word counts that says what it watches: of the label, else of the
+// a button anywhere, in label, name or topic, has none, nor has what tells clicks: somebody presses "Bed left", nobody lies there. Its
+// level is of little interest then, and stands among the diagnostics. Else the last word counts that says what it watches: of the label, else of the
 // name, else of the topic; and only without one, a word that says that something opens.
 func (p *Input) Shown() Entity {
 	e := p.Entity
+	clicks := p.Gestures.clicks()
+	if clicks {
+		e.Category = cmp.Or(e.Category, "diagnostic")
+	}
 	texts := []string{e.Name, p.Label, p.Name, given(p.Topic)}
 	return e.filled(p.Name, p.Label, InputComponents, "binary_sensor", func(component string) string {
-		if component != "binary_sensor" || buttonWords.first(texts...) != "" {
+		if component != "binary_sensor" || clicks || buttonWords.first(texts...) != "" {
 			return ""
 		}
 		class := inputWords.first(texts...)
@@ -54,4 +64,9 @@ func (p *Input) Shown() Entity {
 		}
 		return class
 	})
+}
+
+// clicks tells whether clicks are told: only buttons make some. A door can be told of when it is open for long.
+func (g *Gestures) clicks() bool {
+	return slices.ContainsFunc(g.Told, func(t Trigger) bool { return t == Click || t == Double || t == Triple })
 }

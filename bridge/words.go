@@ -99,6 +99,10 @@ func apart(device, name string) string {
 	case bare == "" || len(bare) == len(rest): // Shedding is not of the shed
 		return name
 	}
+	switch first, _, _ := strings.Cut(bare, " "); strings.ToLower(first) {
+	case "and", "und", "&", "+": // Hall and stairs are more than the hall
+		return name
+	}
 	return capital(bare)
 }
 
