@@ -15,9 +15,10 @@ import (
 var ErrRunning = errors.New("the gateway is online")
 
 const (
-	forgetQuiet = time.Second            // nothing more retained has come for that long
-	forgetPause = 500 * time.Millisecond // for Home Assistant to remove its entities
-	clearWithin = 30 * time.Second       // until the broker has acknowledged
+	forgetQuiet   = time.Second            // nothing more retained has come for that long
+	forgetPause   = 500 * time.Millisecond // for Home Assistant to remove its entities
+	clearWithin   = 30 * time.Second       // until the broker has acknowledged
+	clearedWithin = 2 * time.Second        // and until it has passed on what it took
 )
 
 // Forgetting is what to do with what a gateway has left at its broker.
@@ -87,6 +88,10 @@ func Forget(ctx context.Context, session SessionConfig, cfg *Config, how Forgett
 	if err := clearAll(ctx, s, links, others); err != nil {
 		return nil, err
 	}
+	if kept := left.still(topics); len(kept) > 0 {
+		return nil, fmt.Errorf("the broker did not let us clear %q%s: allow this user to write there",
+			kept[0], map[bool]string{true: fmt.Sprintf(" and %d more", len(kept)-1)}[len(kept) > 1])
+	}
 	return topics, nil
 }
 
@@ -131,12 +136,17 @@ type leftovers struct {
 	last time.Time // when the latest came
 }
 
+// take keeps what is retained, until it comes back empty: a broker acknowledges also what it does not take (MQTT 3.1.1, section
+// 3.3.5), but it passes on only what it does.
 func (l *leftovers) take(m Inbound) {
-	if !m.Retained {
-		return
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !m.Retained {
+		if len(m.Payload) == 0 {
+			delete(l.kept, m.Topic)
+		}
+		return
+	}
 	if l.kept == nil {
 		l.kept = map[string][]byte{}
 	}
@@ -147,6 +157,16 @@ func (l *leftovers) payload(topic string) []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.kept[topic]
+}
+
+// still gives the topics that have not come back empty in time.
+func (l *leftovers) still(topics []string) []string {
+	for end := time.Now().Add(clearedWithin); ; time.Sleep(10 * time.Millisecond) {
+		kept := slices.DeleteFunc(slices.Clone(topics), func(topic string) bool { return l.payload(topic) == nil })
+		if len(kept) == 0 || time.Now().After(end) {
+			return kept
+		}
+	}
 }
 
 // settle waits until nothing more comes.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -90,6 +92,36 @@ func TestForget(t *testing.T) {
 		if left := kept(t, broker); !slices.Equal(left, tt.left) {
 			t.Errorf("%s: left\n%q\nwant\n%q", tt.name, left, tt.left)
 		}
+	}
+}
+
+// A broker acknowledges what it does not allow: what was not cleared is told.
+func TestForgetNotAllowed(t *testing.T) {
+	m := mqtttest.StartMosquitto(t, func(dir string, port int) string {
+		for file, text := range map[string]string{
+			"acl":   "topic read #\ntopic write gatewayd/shed/door\ntopic write end\nuser anna\ntopic readwrite #\n",
+			"users": mqtttest.PasswordLine("anna", "secret"),
+		} {
+			if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return fmt.Sprintf("listener %[2]d 127.0.0.1\nallow_anonymous true\npassword_file %[1]s/users\nacl_file %[1]s/acl\n", dir, port)
+	})
+	anna := mqtt.NewClient(clientOptions(m.Addr(), "anna").SetUsername("anna").SetPassword("secret"))
+	if token := anna.Connect(); !token.WaitTimeout(5*time.Second) || token.Error() != nil {
+		t.Fatal(token.Error())
+	}
+	defer anna.Disconnect(50)
+	for _, topic := range []string{"gatewayd/shed/door", "light/l01", "gatewayd/shed/gone"} {
+		anna.Publish(topic, 1, true, "ON").Wait()
+	}
+	_, err := Forget(t.Context(), SessionConfig{Broker: "tcp://" + m.Addr(), ClientID: "gatewayd-shed"}, house(), Forgetting{}, slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), `clear "gatewayd/shed/gone" and 1 more: allow`) {
+		t.Errorf("got %v", err)
+	}
+	if left := kept(t, "tcp://"+m.Addr()); !slices.Equal(left, []string{"gatewayd/shed/gone", "light/l01"}) {
+		t.Errorf("left: %q", left)
 	}
 }
 
