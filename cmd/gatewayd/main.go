@@ -51,7 +51,7 @@ func command(usage, help string, flags *flag.FlagSet) *ffcli.Command {
 	if flags == nil {
 		flags = flag.NewFlagSet("gatewayd", flag.ContinueOnError)
 	}
-	return &ffcli.Command{Name: flags.Name(), ShortUsage: usage, ShortHelp: help, FlagSet: flags}
+	return &ffcli.Command{Name: flags.Name(), ShortUsage: usage, ShortHelp: help, FlagSet: flags, UsageFunc: helpText}
 }
 
 // plain is for commands that take no arguments besides their flags.
