@@ -18,3 +18,13 @@ func TestHelpText(t *testing.T) {
 		t.Errorf("a switch has a value:\n%s", got)
 	}
 }
+
+func TestUsual(t *testing.T) {
+	for in, want := range map[string]string{
+		"--version": "version", "help check": "check --help", "help": "help", "run -c x": "run -c x", "check --version": "check --version",
+	} {
+		if got := strings.Join(usual(strings.Fields(in)), " "); got != want {
+			t.Errorf("%s: got %s, want %s", in, got, want)
+		}
+	}
+}

@@ -35,7 +35,7 @@ func main() {
 		}
 		return unknownCommand(args[0], root.Subcommands)
 	}
-	err := root.Parse(os.Args[1:])
+	err := root.Parse(usual(os.Args[1:]))
 	if err == nil {
 		err = root.Run(context.Background())
 	} else if !errors.Is(err, flag.ErrHelp) {
@@ -44,6 +44,17 @@ func main() {
 	if err != nil {
 		os.Exit(complain(err))
 	}
+}
+
+// usual makes commands of what people write out of habit.
+func usual(args []string) []string {
+	switch {
+	case len(args) == 1 && (args[0] == "--version" || args[0] == "-version"):
+		return []string{"version"}
+	case len(args) == 2 && args[0] == "help":
+		return []string{args[1], "--help"}
+	}
+	return args
 }
 
 // command makes a command whose flags end the program with its usage when they are wrong.
