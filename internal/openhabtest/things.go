@@ -142,7 +142,7 @@ func checkThings(all []Thing) error {
 			known, kind = brokerParams, "mqtt:broker:"
 		}
 		if !strings.HasPrefix(t.UID, kind) {
-			return fmt.Errorf("%s: wanted %s...", t.UID, kind)
+			return fmt.Errorf("%s: does not begin with %s", t.UID, strings.TrimSuffix(kind, ":"))
 		}
 		if !t.Bridge && !strings.HasPrefix(t.BridgeUID, "mqtt:broker:") {
 			return fmt.Errorf("%s: %q is no broker", t.UID, t.BridgeUID)
