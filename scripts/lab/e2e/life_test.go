@@ -39,13 +39,13 @@ type life struct {
 	pins []line // GPIO22 to 26
 }
 
-func newLife(t *testing.T) *life {
+func newLife(t *testing.T, env ...string) *life {
 	l := &life{i2c: newBus(t, "mcp23017@0x20"), b: newBroker(t)}
 	for n := 22; n <= 26; n++ {
 		l.pins = append(l.pins, header(t, n))
 	}
 	l.o = l.b.observe()
-	l.g = startGateway(t, fmt.Sprintf("device: e2e\nmqtt: {broker: \"tcp://%s\", status: {stopped: stopped}}\n%s", l.b.addr(), lifeConfig))
+	l.g = startGateway(t, fmt.Sprintf("device: e2e\nmqtt: {broker: \"tcp://%s\", status: {stopped: stopped}}\n%s", l.b.addr(), lifeConfig), env...)
 	l.o.shows(root+"status", "online")
 	for _, name := range lifeOn {
 		l.o.shows(root+name, "OFF")
@@ -266,7 +266,7 @@ func TestNotify(t *testing.T) {
 // A restart that was wished ends the program with the code that says so, once, however often it was wished; nobody notices it at an
 // output that is to keep its state.
 func TestWishedRestart(t *testing.T) {
-	l := newLife(t)
+	l := newLife(t, "NOTIFY_SOCKET="+filepath.Join(t.TempDir(), "nobody")) // as systemd would have it
 	saw, sawFar := watch(t, l.pins...), l.i2c.watch()
 	for range 20 {
 		l.o.send(root+"gateway/set", "RESTART")
