@@ -78,8 +78,8 @@ func (l *charLine) get(config uapi.LineConfig) error {
 }
 
 func (l *charLine) requestOutput() error {
-	if l.config.Initial != Keep {
-		return l.get(outputConfig(l.config.Level(l.config.Initial == On)))
+	if !l.config.Initial.Keeps() {
+		return l.get(outputConfig(l.config.Level(l.config.Initial.Undriven())))
 	}
 	// Request without a direction: nothing changes on the pin, and nobody else can change it from here on. The kernel also
 	// asks the chip for the direction now (gpiod_request_commit), which before could be that of a line since released.
@@ -90,7 +90,7 @@ func (l *charLine) requestOutput() error {
 	if err != nil {
 		return err
 	}
-	high := l.config.Level(false)
+	high := l.config.Level(l.config.Initial.Undriven())
 	if info.Flags.IsOutput() {
 		if high, err = lineValue(uintptr(l.fd)); err != nil {
 			return err

@@ -40,6 +40,7 @@ func testChip(t *testing.T, h chipHarness) {
 	}
 	run("initial", suiteInitial)
 	run("keep", suiteKeep)
+	run("restore", suiteRestore)
 	run("write", suiteWrite)
 	run("pull", suitePull)
 	run("edges", suiteEdges)
@@ -86,6 +87,28 @@ func suiteKeep(t *testing.T, h chipHarness) {
 	again := suiteOpen(t, h)
 	suiteClaim(t, again, keep...)
 	suiteLevels(t, h, again, map[uint32]bool{keep[0].Offset: true, keep[1].Offset: false})
+}
+
+func suiteRestore(t *testing.T, h chipHarness) {
+	lines := []LineConfig{
+		{Name: "a", Offset: h.outputs[0], Output: true, Initial: KeepOrOn},
+		{Name: "b", Offset: h.outputs[1], Output: true, Initial: KeepOrOn, ActiveLow: true},
+	}
+	c := suiteOpen(t, h)
+	suiteClaim(t, c, lines...)
+	suiteLevels(t, h, c, map[uint32]bool{lines[0].Offset: true, lines[1].Offset: false}) // nothing drove them
+	if err := c.Write(LinesOf(lines[0].Offset, lines[1].Offset), LinesOf(lines[1].Offset)); err != nil {
+		t.Fatalf("Write: %v", err)
+	}
+	if h.forgets {
+		return
+	}
+	if err := c.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	again := suiteOpen(t, h)
+	suiteClaim(t, again, lines...)
+	suiteLevels(t, h, again, map[uint32]bool{lines[0].Offset: false, lines[1].Offset: true}) // they are driven
 }
 
 func suiteWrite(t *testing.T, h chipHarness) {

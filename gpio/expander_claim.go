@@ -104,10 +104,8 @@ func (e *expander) claim(fresh, gone uint16, lines []LineConfig, at *[16]int) er
 			next.outputs |= bit
 			switch driven := have[exDriven]&bit != 0; {
 			case wasOutput: // keeps what it was told last
-			case l.Initial != Keep:
-				set(exLatch, l.Level(l.Initial == On))
-			case !driven:
-				set(exLatch, l.Level(false))
+			case !driven || !l.Initial.Keeps():
+				set(exLatch, l.Level(l.Initial.Undriven()))
 			}
 			continue
 		}

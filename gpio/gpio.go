@@ -78,7 +78,15 @@ const (
 	Keep Initial = iota
 	Off
 	On
+	// KeepOrOn is Keep for a line that is driven. One that is not becomes on: it lost its level with the supply, and was on before.
+	KeepOrOn
 )
+
+// Undriven gives the state that a line gets that is not driven yet.
+func (i Initial) Undriven() (active bool) { return i == On || i == KeepOrOn }
+
+// Keeps tells whether a line that is driven keeps its level.
+func (i Initial) Keeps() bool { return i == Keep || i == KeepOrOn }
 
 // LineConfig is how one line is used.
 type LineConfig struct {

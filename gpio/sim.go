@@ -119,9 +119,8 @@ func (s *Sim) Claim(lines []LineConfig) []error {
 		l.claimed, l.cfg = true, *c
 		if c.Output {
 			if wasOutput := was.claimed && was.cfg.Output; !wasOutput {
-				l.high = l.driven && l.high || !l.driven && c.Level(false)
-				if c.Initial != Keep {
-					l.high = c.Level(c.Initial == On)
+				if !l.driven || !c.Initial.Keeps() {
+					l.high = c.Level(c.Initial.Undriven())
 				}
 				l.driven = true
 			}
