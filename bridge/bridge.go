@@ -32,6 +32,8 @@ type Parts struct {
 	Vitals  func() Vitals                  // asks the process; called from the loop, must be quick; nil: none
 	Restart func()                         // ends the program so that it starts anew; does not block, may be called often; nil: nobody does
 	About   About                          // what the program knows of itself and of the board
+	Kept    map[string]Kept                // what Keep was told by an earlier run
+	Keep    func(id string, k *Kept)       // is told what is to be kept of an output, nil: nothing any more; does not block; nil: nothing is kept
 	Log     *slog.Logger
 }
 
@@ -64,6 +66,7 @@ func New(cfg *Config, parts Parts) (*Bridge, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.recall(parts.Kept)
 	return &Bridge{
 		parts:   parts,
 		state:   s,
@@ -242,6 +245,11 @@ func (b *Bridge) step(in any, now time.Time) {
 	b.next = next
 	for _, w := range do {
 		b.parts.Set(w.Point, w.Value != 0)
+	}
+	if b.parts.Keep != nil {
+		for _, k := range b.state.keep {
+			b.parts.Keep(k.id, k.Kept)
+		}
 	}
 	if len(do) > 0 && len(send) > 0 {
 		runtime.Gosched() // on a single processor the bank would otherwise wait until the session has told the broker

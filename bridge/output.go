@@ -16,6 +16,9 @@ type Output struct {
 	MaxOn  time.Duration // switched off when it has been on for that long; 0: never
 	Pulse  time.Duration // every ON lasts that long; 0: until OFF
 	OnExit Exit
+	// OnCrash is what whoever finds the gateway crashed is to do; the gateway itself cannot.
+	OnCrash Exit
+	Restore bool // its state is kept for a start after a power cut: see Restored
 }
 
 // Exit is what happens to an output when the gateway stops.
@@ -59,6 +62,9 @@ type output struct {
 	waitEnd time.Time // and until when at most
 
 	blink *blink // it shows where the gateway is; nil: it does not
+
+	kept    *Kept // what is kept for the next run, or was by the last; nil: nothing
+	touched bool  // in this step
 
 	timer timer
 }
@@ -217,8 +223,11 @@ func (o *output) tick(s *state) {
 
 func reached(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }
 
-// schedule asks for the next tick.
+// schedule asks for the next tick. Whatever changes an output comes here.
 func (o *output) schedule(s *state) {
+	if !o.touched {
+		o.touched, s.touched = true, append(s.touched, o)
+	}
 	due := earliest(o.limit, o.off.at)
 	if o.waiting != nil {
 		due = earliest(due, o.interlock.free(o, s.now))

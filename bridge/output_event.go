@@ -55,9 +55,11 @@ func (o *output) found(s *state) {
 	o.wished = o.on
 	switch {
 	case !o.on || !o.off.at.IsZero():
+	case o.resume():
 	case o.cfg.Pulse > 0:
 		o.turnOff(s, "found on, and it only pulses")
-	case o.cfg.MaxOn > 0:
+	}
+	if o.wished && o.cfg.MaxOn > 0 {
 		o.off.sooner(s.now.Add(o.cfg.MaxOn), "max_on")
 	}
 	if o.wished {

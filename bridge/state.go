@@ -88,6 +88,9 @@ type state struct {
 	do    []Write
 	send  []Message
 	notes []note // for the log
+	keep  []keepsake
+
+	touched []*output // in this step
 }
 
 // newState makes the state of a checked configuration. Rules and interlocks that name unknown points are a mistake of the caller's.
@@ -145,7 +148,7 @@ func newState(cfg *Config, about About) (*state, error) {
 // The slices are valid until the next call; payloads are shared and not to be changed.
 func (s *state) step(in any, now time.Time) (do []Write, send []Message, next time.Time) {
 	s.now = now
-	s.do, s.send, s.notes = s.do[:0], s.send[:0], s.notes[:0]
+	s.do, s.send, s.notes, s.keep = s.do[:0], s.send[:0], s.notes[:0], s.keep[:0]
 	switch in := in.(type) {
 	case *gpio.Event:
 		s.event(in)
@@ -177,6 +180,7 @@ func (s *state) step(in any, now time.Time) (do []Write, send []Message, next ti
 			s.timers[0].fire(s)
 		}
 	}
+	s.remember()
 	if len(s.timers) > 0 {
 		next = s.timers[0].due
 	}

@@ -53,9 +53,18 @@ func house() *Config {
 	}
 }
 
+// withRestore has l01 restored, and an output that is recognised by another name.
+func withRestore(c *Config) {
+	c.Outputs[0].Restore = true
+	c.Outputs[3].Pulse = 5 * time.Second
+	c.Outputs = append(c.Outputs, Output{Name: "heater", Entity: Entity{ID: "boiler"}, Channel: c.Outputs[2].Channel, MaxOn: time.Hour},
+		Output{Name: "strike", Channel: c.Outputs[2].Channel, Pulse: 500 * time.Millisecond})
+}
+
 // otherHouses change the house for the transcript of that name.
 var otherHouses = map[string]func(*Config){
-	"group":   withGroups,
+	"group": withGroups,
+	"kept":  withRestore, "kept_crash": withRestore,
 	"gesture": onlyButtons, "gesture_late": onlyButtons, "gesture_lost": onlyButtons, "gesture_rule": onlyButtons,
 }
 
@@ -83,6 +92,9 @@ func (p *player) step(in any, now time.Time) {
 		p.state.restart = false
 		fmt.Fprintf(&p.out, "  %srestart\n", at)
 	}
+	for _, k := range p.state.keep {
+		fmt.Fprintf(&p.out, "  %skeep %s\n", at, p.kept(k))
+	}
 	for _, m := range send {
 		flags := ""
 		for _, f := range []struct {
@@ -95,6 +107,31 @@ func (p *player) step(in any, now time.Time) {
 		}
 		fmt.Fprintf(&p.out, "  %ssend %s %s%s\n", at, m.Topic, m.Payload, flags)
 	}
+}
+
+// kept writes what is kept: pump on until 10m1s, or pump on for 5s until 7s, or l01 off, or pump nothing.
+func (p *player) kept(k keepsake) string {
+	switch {
+	case k.Kept == nil:
+		return k.id + " nothing"
+	case !k.On:
+		return k.id + " off"
+	case k.End.IsZero():
+		return k.id + " on"
+	case k.Timed:
+		return fmt.Sprintf("%s on for a time until %v", k.id, k.End.Sub(p.origin))
+	}
+	return fmt.Sprintf("%s on until %v", k.id, k.End.Sub(p.origin))
+}
+
+// recall reads "recall pump on until 10m", as kept writes it; it stands before the first input.
+func (p *player) recall(line string) {
+	f := strings.Fields(line)
+	k := Kept{On: f[1] == "on", Timed: strings.Contains(line, " for a time ")}
+	if end, err := time.ParseDuration(f[len(f)-1]); err == nil {
+		k.End = p.origin.Add(end)
+	}
+	p.state.recall(map[string]Kept{f[0]: k})
 }
 
 // ticks delivers the ticks that are due until then, as the loop would.
@@ -222,6 +259,9 @@ func TestStep(t *testing.T) {
 				switch {
 				case strings.HasPrefix(line, "#"), strings.TrimSpace(line) == "":
 					p.out.WriteString(line)
+				case strings.HasPrefix(line, "recall "):
+					p.out.WriteString(line)
+					p.recall(strings.TrimPrefix(line, "recall "))
 				case strings.HasPrefix(line, "> "):
 					p.line(strings.TrimSpace(line[2:]))
 				}

@@ -23,11 +23,14 @@ import (
 
 // Config is a complete and checked configuration. Its exported fields can be compared with reflect.DeepEqual.
 type Config struct {
-	Device  string
-	MQTT    MQTT
-	Chips   []Chip // those with lines in use; the header first
-	Bridge  bridge.Config
-	Sensors []Sensor // in the order of Bridge.Sensors
+	Device string
+	// StateFile is where is kept what outlives a crash or a power cut; empty: where the service has its files, if it is one.
+	// Load makes it absolute, Parse leaves it as it is.
+	StateFile string
+	MQTT      MQTT
+	Chips     []Chip // those with lines in use; the header first
+	Bridge    bridge.Config
+	Sensors   []Sensor // in the order of Bridge.Sensors
 
 	from *draft // what it was made from, for Print
 }
@@ -180,6 +183,8 @@ const nothingToDo = `nothing to do: at least one input, output or sensor is want
 var rootKeys = append([]key[*draft]{
 	field("device", "this gateway's name, the first level of its topics", device, func(d *draft) *string { return &d.device }),
 	field("id", "what controllers know it by when device was changed; device unless said", gatewayID, func(d *draft) *string { return &d.id }),
+	field("state_file", "where it keeps what outlives a crash or a power cut; the service's /var/lib/gatewayd/state unless said", path,
+		func(d *draft) *string { return &d.stateFile }),
 	group("mqtt", "the broker", mqttKeys, func(d *draft) *mqtt { return &d.mqtt }),
 	homeAssistantGroup,
 	chipList,

@@ -35,6 +35,14 @@ func (d *draft) checkFiles(dir, file string) {
 			d.warnf(n, path, "everybody on this computer can read it: chmod o-r %s", *f.path)
 		}
 	}
+	if d.stateFile != "" {
+		if !filepath.IsAbs(d.stateFile) {
+			d.stateFile = filepath.Join(dir, d.stateFile)
+		}
+		if info, err := os.Stat(d.stateFile); err == nil && info.IsDir() {
+			d.root.errorf(&d.notes, "state_file", "%s is a folder, a file is wanted, such as %s", d.stateFile, filepath.Join(d.stateFile, "state"))
+		}
+	}
 	if m.Password != "" && m.Password != redacted && file != "-" {
 		if info, err := os.Stat(file); err == nil && openToAll(info) {
 			n, path := m.at("password")

@@ -27,13 +27,14 @@ func TestFiles(t *testing.T) {
 	open := write("client.key", "", 0o644)
 	const points = "\ninputs: [{name: a, line: 4}]\n"
 
-	good := write("good.yaml", "mqtt: {broker: tls://a, username: u, password_file: secret, ca: ca.pem, cert: ./client.pem, key: "+open+"}"+points, 0o644)
+	good := write("good.yaml", "mqtt: {broker: tls://a, username: u, password_file: secret, ca: ca.pem, cert: ./client.pem, key: "+open+"}\nstate_file: kept/state"+points, 0o644)
 	c, warnings, err := Load(good)
 	if err != nil {
 		t.Fatal(err)
 	}
 	equal(t, "files", []string{c.MQTT.PasswordFile, c.MQTT.CA, c.MQTT.Cert, c.MQTT.Key},
 		[]string{filepath.Join(dir, "secret"), filepath.Join(dir, "ca.pem"), filepath.Join(dir, "client.pem"), open})
+	equal(t, "state file", c.StateFile, filepath.Join(dir, "kept", "state")) // it need not be there
 	if runtime.GOOS != "windows" {
 		said := ""
 		for _, w := range warnings {
@@ -54,12 +55,13 @@ func TestFiles(t *testing.T) {
 		}
 	}
 
-	bad := write("bad.yaml", "mqtt: {broker: tls://a, username: u, password_file: none, ca: none.pem, cert: ., key: x.key}"+points, 0o644)
+	bad := write("bad.yaml", "mqtt: {broker: tls://a, username: u, password_file: none, ca: none.pem, cert: ., key: x.key}\nstate_file: ."+points, 0o644)
 	_, _, err = Load(bad)
 	want := strings.NewReplacer("BAD", bad, "DIR", dir).Replace(`BAD:1:53: mqtt.password_file: there is no file DIR/none
 BAD:1:63: mqtt.ca: there is no file DIR/none.pem
 BAD:1:79: mqtt.cert: DIR is a folder, a file is wanted
-BAD:1:87: mqtt.key: there is no file DIR/x.key`)
+BAD:1:87: mqtt.key: there is no file DIR/x.key
+BAD:2:13: state_file: DIR is a folder, a file is wanted, such as DIR/state`)
 	if err == nil || filepath.ToSlash(err.Error()) != filepath.ToSlash(want) {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}

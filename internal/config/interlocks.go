@@ -35,7 +35,7 @@ func (d *draft) checkInterlocks() {
 		if len(l.Outputs) < 2 {
 			l.errorf(&d.notes, "outputs", "at least two outputs are wanted, of which one at most is to be on")
 		}
-		var on, exitOn *output
+		var on, exitOn, restored *output
 		n, path := l.at("outputs")
 		for i, name := range l.Outputs {
 			at := elements(n)[i]
@@ -55,10 +55,19 @@ func (d *draft) checkInterlocks() {
 				d.onlyOne(o, "initial", on)
 				on = o
 			}
+			if o.start == startRestore {
+				restored = o
+			}
+			if o.crash == bridge.ExitOn {
+				o.errorf(&d.notes, "on_crash", "it is in interlock %q: after a crash nobody knows whether another is on: remove on_crash, or make it off", l.Name)
+			}
 			if o.exit == bridge.ExitOn {
 				d.onlyOne(o, "on_exit", exitOn)
 				exitOn = o
 			}
+		}
+		if on != nil && restored != nil {
+			d.onlyOne(restored, "initial", on)
 		}
 	}
 }

@@ -22,7 +22,7 @@ var otherWords = map[string]string{
 	"invert": "active_low", "inverted": "active_low", "pullup": "pull", "pull_up": "pull", "bouncetime": "debounce",
 	"state_topic": "topic", "set_topic": "command_topic", "on_payload": "payload_on", "off_payload": "payload_off",
 	"host": "broker", "hostname": "broker", "server": "broker", "url": "broker", "user": "username", "pass": "password",
-	"ca_cert": "ca", "ca_file": "ca", "cafile": "ca", "cert_file": "cert", "certfile": "cert", "key_file": "key", "keyfile": "key",
+	"restore": "initial", "restore_mode": "initial", "safe_state": "on_crash", "statefile": "state_file", "ca_cert": "ca", "ca_file": "ca", "cafile": "ca", "cert_file": "cert", "certfile": "cert", "key_file": "key", "keyfile": "key",
 	"interval": "every", "update_interval": "every", "period": "every", "addr": "address", "i2c_address": "address",
 	"members": "outputs", "entities": "outputs", "lights": "outputs", "driver": "type", "module": "type", "kind": "type component", "id": "name", "friendly_name": "label name", "title": "label name",
 	"unique_id": "id", "object_id": "id", "default_entity_id": "id", "platform": "component type", "class": "device_class", "entity_category": "category",
@@ -33,8 +33,8 @@ var otherWords = map[string]string{
 
 // planned are keys that will come. They are refused like any unknown key, but with clearer words.
 var planned = []string{
-	"restore", "on_broker_lost", "brokers", "reload", "watch", "prefix", "web", "metrics", "log", "backlog", "state_file",
-	"counters", "meters", "dimmers", "covers", "scenes", "include", "above", "below", "filter", "calibrate", "expire_after", "safe_state",
+	"on_broker_lost", "brokers", "reload", "watch", "prefix", "web", "metrics", "log", "backlog",
+	"counters", "meters", "dimmers", "covers", "scenes", "include", "above", "below", "filter", "calibrate", "expire_after",
 }
 
 const notYet = "planned, does not work yet: remove it"

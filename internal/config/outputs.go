@@ -14,18 +14,29 @@ type output struct {
 	wire
 	switched
 	maxOn, pulse time.Duration
-	exit         bridge.Exit
+	start        start
+	exit, crash  bridge.Exit
 	group        *interlock // nil: none
 }
+
+// start is an output's state when the gateway comes.
+type start uint8
+
+const (
+	startKeep start = iota
+	startOff
+	startOn
+	startRestore // as it was last; what is driven is kept
+)
 
 var outputKeys = slices.Concat(
 	baseKeys(func(o *output) *base { return &o.base }),
 	wireKeys(func(o *output) *wire { return &o.wire }),
 	[]key[*output]{
-		field("initial", "its state when the gateway comes", oneOf(choice[gpio.Initial]{"keep", gpio.Keep}, choice[gpio.Initial]{"off", gpio.Off},
-			choice[gpio.Initial]{"on", gpio.On}), func(o *output) *gpio.Initial { return &o.Initial }, gpio.Keep),
-		field("on_exit", "its state when the gateway stops", oneOf(choice[bridge.Exit]{"keep", bridge.ExitKeep},
-			choice[bridge.Exit]{"off", bridge.ExitOff}, choice[bridge.Exit]{"on", bridge.ExitOn}), func(o *output) *bridge.Exit { return &o.exit }, bridge.ExitKeep),
+		field("initial", "its state when the gateway comes", oneOf(choice[start]{"keep", startKeep}, choice[start]{"off", startOff},
+			choice[start]{"on", startOn}, choice[start]{"restore", startRestore}), func(o *output) *start { return &o.start }, startKeep),
+		field("on_exit", "its state when the gateway stops", exits, func(o *output) *bridge.Exit { return &o.exit }, bridge.ExitKeep),
+		field("on_crash", "its state when the gateway crashes", exits, func(o *output) *bridge.Exit { return &o.crash }, bridge.ExitKeep),
 		field("max_on", "switched off after that long; 0: never", durationOr0(100*time.Millisecond, 720*time.Hour),
 			func(o *output) *time.Duration { return &o.maxOn }, 0),
 		field("pulse", "every ON lasts that long; 0: until OFF", durationOr0(10*time.Millisecond, 720*time.Hour),
@@ -34,27 +45,37 @@ var outputKeys = slices.Concat(
 	switchedKeys(func(o *output) *switched { return &o.switched }),
 )
 
+var exits = oneOf(choice[bridge.Exit]{"keep", bridge.ExitKeep}, choice[bridge.Exit]{"off", bridge.ExitOff}, choice[bridge.Exit]{"on", bridge.ExitOn})
+
 var outputList = pointList("outputs", "output", "lines that are driven", func() *output { return new(output) }, outputKeys)
 
 func (o *output) connect(d *draft) {
 	r := &d.notes
 	o.Output = true
+	o.Initial = [...]gpio.Initial{startKeep: gpio.Keep, startOff: gpio.Off, startOn: gpio.On, startRestore: gpio.Keep}[o.start]
 	o.checkCommands(r, &o.base, ", or swap on and off with active_low")
 	switch {
 	case o.maxOn > 0 && o.pulse > o.maxOn:
 		o.errorf(r, "pulse", "the pulse of %s is longer than max_on, %s", bridge.Hours(o.pulse), bridge.Hours(o.maxOn))
-	case o.pulse > 0 && o.Initial == gpio.On:
+	case o.pulse > 0 && o.start == startOn:
 		o.errorf(r, "initial", "an output with a pulse cannot be on from the start: remove initial or pulse")
+	case o.pulse > 0 && o.start == startRestore:
+		o.errorf(r, "initial", "an output with a pulse is off after a power cut: there is nothing to restore: remove initial or pulse")
 	}
-	if o.exit == bridge.ExitOn && (o.pulse > 0 || o.maxOn > 0) {
-		o.errorf(r, "on_exit", "with pulse or max_on it must not stay on when nobody is there to switch it off: remove on_exit, or make it off")
+	for _, e := range []struct {
+		key  string
+		exit bridge.Exit
+	}{{"on_exit", o.exit}, {"on_crash", o.crash}} {
+		if e.exit == bridge.ExitOn && (o.pulse > 0 || o.maxOn > 0) {
+			o.errorf(r, e.key, "with pulse or max_on it must not stay on when nobody is there to switch it off: remove %s, or make it off", e.key)
+		}
 	}
 	d.connectLine(&o.base, &o.wire)
 }
 
 func (o *output) bridge() bridge.Output {
 	return bridge.Output{Name: o.name, Label: o.label, CommandTopic: o.command, Channel: o.Channel, Entity: o.home.Entity,
-		MaxOn: o.maxOn, Pulse: o.pulse, OnExit: o.exit}
+		MaxOn: o.maxOn, Pulse: o.pulse, OnExit: o.exit, OnCrash: o.crash, Restore: o.start == startRestore}
 }
 
 func (o *output) join(c *bridge.Config) { c.Outputs = append(c.Outputs, o.bridge()) }
