@@ -32,6 +32,7 @@ type gateway struct {
 	lines   map[string]*gpio.Bank // by the point's name
 	hw      hardware
 	gauges  *gauges
+	memory  *memory // nil: nothing outlives a crash
 	log     *slog.Logger
 	start   time.Time
 }
@@ -42,14 +43,15 @@ type manner struct {
 	linked  func(bridge.Link)    // sees every change of the connection; nil: nobody
 	forget  func() bool          // asked at the end: clear everything retained that was published? nil: no
 	restart func()               // has everything end and start anew; does not block; nil: nobody does
+	memory  *memory              // whose claims the configuration has; nil: there is none
 }
 
 // newGateway builds the parts of a configuration. It starts nothing and opens nothing.
 func newGateway(cfg *config.Config, hw hardware, log *slog.Logger, m manner) (*gateway, error) {
-	g := &gateway{lines: map[string]*gpio.Bank{}, hw: hw, gauges: newGauges(hw.sys()), log: log, start: time.Now()}
+	g := &gateway{lines: map[string]*gpio.Bank{}, hw: hw, gauges: newGauges(hw.sys()), memory: m.memory, log: log, start: time.Now()}
 	topics := bridge.NewTopics(&cfg.Bridge)
 	var err error
-	g.bridge, err = bridge.New(&cfg.Bridge, bridge.Parts{
+	parts := bridge.Parts{
 		Set: func(line string, active bool) { g.lines[line].Set(line, active) },
 		Publish: func(msg bridge.Message) {
 			g.session.Publish(msg)
@@ -61,11 +63,22 @@ func newGateway(cfg *config.Config, hw hardware, log *slog.Logger, m manner) (*g
 		Restart: m.restart,
 		About:   about(cfg, g.gauges),
 		Log:     log,
-	})
-	if err != nil {
+	}
+	if g.memory != nil {
+		parts.Kept, parts.Keep = g.memory.found, g.memory.keep
+	}
+	if g.bridge, err = bridge.New(&cfg.Bridge, parts); err != nil {
 		return nil, err
 	}
 	g.gauges.news = g.bridge.Report
+	if g.memory != nil {
+		g.memory.tell = func(text string) {
+			if text != "" {
+				g.bridge.Complain(text)
+			}
+			g.bridge.Report()
+		}
+	}
 	session := sessionConfig(cfg)
 	session.Status, session.Subscriptions = topics.StatusOf(cfg.Bridge.Status), append(topics.Subscriptions(&cfg.Bridge), topics.Announcements(&cfg.Bridge)...)
 	session.InfoTopic, session.Info, session.Identity = topics.Gateway("info"), info(cfg), serial()
@@ -162,12 +175,18 @@ func (g *gateway) run(ctx context.Context) error {
 		hardware.add(p.Run)
 	}
 	hardware.add(g.gauges.run)
+	kept := newCrew("state file", g.log)
+	if g.memory != nil {
+		kept.add(g.memory.run)
+	}
 	session.add(g.session.Run)
 	tell(daemon.SdNotifyReady)
 	err := g.bridge.Run(ctx)
 	tell(daemon.SdNotifyStopping)
 	g.log.Info("stopping")
+	kept.cancel() // the outputs are as they are to be found; the disk has as long as the farewell takes
 	session.end(farewellWithin)
+	kept.end(hardwareWithin)
 	hardware.end(hardwareWithin)
 	return err
 }
@@ -239,6 +258,9 @@ func (g *gateway) troubles(s *bridge.Stats) (all []string) {
 	}
 	for _, filter := range s.Refused {
 		all = append(all, fmt.Sprintf("the broker refuses the subscription %q: what is sent there does not arrive", filter))
+	}
+	if g.memory != nil && g.memory.trouble() != "" {
+		all = append(all, g.memory.trouble())
 	}
 	if s.OtherBoard != "" {
 		all = append(all, fmt.Sprintf("another board, serial %s, uses our name: give each gateway a device name of its own", s.OtherBoard))

@@ -37,6 +37,10 @@ func run(path string) error {
 	if supervised() { // nobody else is known to start it again
 		how.restart = wishes.put
 	}
+	if path := stateFile(cfg, log); path != "" {
+		how.memory = newMemory(path, cfg, thisBoot(), log)
+		cfg = how.memory.claims(cfg)
+	}
 	g, err := newGateway(cfg, hw, log, how)
 	if err != nil {
 		return err
