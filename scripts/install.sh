@@ -3,8 +3,8 @@
 #
 # install.sh [--start] [BINARY]   BINARY: else gatewayd or gatewayd-linux-ARCH beside this script, or built into dist/, or built now if Go is here
 #                                 --start: starts the service even if the configuration is the example that was just put there
-# install.sh --uninstall          stops and removes the service and the program; keeps /etc/gatewayd and the user gatewayd
-# install.sh --purge              removes these two as well
+# install.sh --uninstall          stops and removes the service and the program; keeps /etc/gatewayd, /var/lib/gatewayd and the user gatewayd
+# install.sh --purge              removes these three as well
 #
 # It puts /usr/local/bin/gatewayd, /etc/systemd/system/gatewayd.service, /etc/udev/rules.d/60-gatewayd.rules and
 # /etc/gatewayd/config.example.yaml there, and /etc/gatewayd/config.yaml only if there is none: yours is never touched.
@@ -19,6 +19,7 @@ unit=$root/etc/systemd/system/gatewayd.service
 rules=$root/etc/udev/rules.d/60-gatewayd.rules
 etc=$root/etc/gatewayd
 config=$etc/config.yaml
+state=$root/var/lib/gatewayd # made by systemd (StateDirectory=)
 
 usage() { sed -n '2,/^set/s/^# \{0,1\}//p' "$0" | sed '$d'; }
 die() {
@@ -64,11 +65,11 @@ if [ -n "$remove" ]; then
 	rm -f "$program" "$unit" "$rules" "$unit.new" "$program.new" "$rules.new"
 	! running || systemctl daemon-reload
 	if [ -n "$purge" ]; then
-		rm -rf "$etc"
+		rm -rf "$etc" "$state"
 		if [ -n "$root" ] || getent passwd gatewayd >/dev/null; then system userdel gatewayd; fi
-		echo "gatewayd is removed, with its configuration and its user. The groups gpio and i2c stay."
+		echo "gatewayd is removed, with its configuration, its state and its user. The groups gpio and i2c stay."
 	else
-		echo "gatewayd is removed. Kept: $etc and the user gatewayd (--purge removes them)."
+		echo "gatewayd is removed. Kept: $etc, $state and the user gatewayd (--purge removes them)."
 	fi
 	exit
 fi
@@ -198,22 +199,22 @@ check "$program" || ok=''
 system systemctl enable gatewayd.service
 
 echo "Installed: $version"
-state=stopped
+service=stopped
 if [ -z "$ok" ]; then
-	state="not started: $config has mistakes, see above"
+	service="not started: $config has mistakes, see above"
 elif [ -z "$there$start" ]; then
-	state="not started yet: $config is the example, which knows nothing of your wiring"
+	service="not started yet: $config is the example, which knows nothing of your wiring"
 elif running; then
 	systemctl restart gatewayd.service || die "the service does not start: journalctl -u gatewayd -n 50"
-	state=running
+	service=running
 elif [ -n "$root" ]; then
 	system systemctl restart gatewayd.service
 else
-	state="not started, systemd does not run here: it starts when this system is booted"
+	service="not started, systemd does not run here: it starts when this system is booted"
 fi
-echo "The service is $state."
+echo "The service is $service."
 [ -z "$there" ] || echo "Your $config was kept; what is new is in $etc/config.example.yaml."
-if [ "$state" != running ]; then
+if [ "$service" != running ]; then
 	cat <<T
 Next:
   1. sudo nano $config

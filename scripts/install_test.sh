@@ -119,9 +119,11 @@ ok "link kept" /nowhere/gatewayd.yaml "$(readlink "$etc/config.yaml")"
 cp --remove-destination "$dir/mine" "$etc/config.yaml"
 
 echo "--- away with it"
+mkdir -p "$DESTDIR/var/lib/gatewayd" # as systemd does
+echo state >"$DESTDIR/var/lib/gatewayd/state"
 install --uninstall
 ok "exit" 0 "$code"
-ok "files" "./etc/gatewayd/config.example.yaml ./etc/gatewayd/config.yaml" "$(tree)"
+ok "files" "./etc/gatewayd/config.example.yaml ./etc/gatewayd/config.yaml ./var/lib/gatewayd/state" "$(tree)"
 says "stopped" "systemctl disable"
 says "what is kept" "Kept: $etc"
 silent "the user stays" userdel
@@ -130,6 +132,7 @@ ok "twice" 0 "$code"
 install --purge
 ok "exit" 0 "$code"
 ok "configuration" no "$(exists "$etc")"
+ok "state" no "$(exists "$DESTDIR/var/lib/gatewayd")"
 ok "files" "" "$(tree)"
 says "the user goes" "userdel gatewayd"
 
