@@ -43,49 +43,57 @@ func (s *state) recall(kept map[string]Kept) {
 func (s *state) remember() {
 	for _, o := range s.touched {
 		o.touched = false
-		now := o.keeps(s.now)
-		if now.like(o.kept) {
+		k, keeps := o.keeps(s.now)
+		switch {
+		case keeps && (o.kept == nil || !k.like(o.kept)):
+			o.kept = new(Kept)
+			*o.kept = k
+		case !keeps && o.kept != nil:
+			o.kept = nil
+		default:
 			continue
 		}
-		o.kept = now
-		s.keep = append(s.keep, keepsake{o.cfg.key(), now})
+		s.keep = append(s.keep, keepsake{o.cfg.key(), o.kept})
 	}
 	s.touched = s.touched[:0]
 }
 
 // like tells whether the difference is not worth a write.
 func (k *Kept) like(other *Kept) bool {
-	if k == nil || other == nil {
-		return k == other
-	}
 	return k.On == other.On && k.Timed == other.Timed && k.End.IsZero() == other.End.IsZero() && k.End.Sub(other.End).Abs() <= keptSlack
 }
 
-// keeps is what is to be kept of the output; nil: nothing.
-func (o *output) keeps(now time.Time) *Kept {
-	k := Kept{On: true, End: o.off.at, Timed: o.off.timed}
+// keeps is what is to be kept of the output, if anything is.
+func (o *output) keeps(now time.Time) (k Kept, ok bool) {
+	k = Kept{On: true, End: o.off.at, Timed: o.off.timed}
+	asItWas := func() (Kept, bool) {
+		if o.kept == nil {
+			return Kept{}, false
+		}
+		return *o.kept, true
+	}
 	switch {
 	case o.blink != nil:
-		return o.kept // it is what it was
+		return asItWas()
 	case o.pending && o.wished:
 		if o.length > 0 && !o.limit.IsZero() {
 			at := o.limit.Add(o.length - confirmWithin) // if it were confirmed at once
 			k.End = earliest(k.End, at)
 		}
 		if k.End.IsZero() {
-			return o.kept // without an end it counts once it is confirmed
+			return asItWas() // without an end it counts once it is confirmed
 		}
 	case o.pending, o.err != nil:
-		return o.kept // an ON holds until it is known to be over
+		return asItWas() // an ON holds until it is known to be over
 	case !o.on:
 		k = Kept{}
 	}
 	switch {
 	case o.cfg.Restore:
 	case k.End.IsZero(), o.cfg.Pulse > 0 && k.Timed && k.End.Sub(now) < keptLeast:
-		return nil
+		return Kept{}, false
 	}
-	return &k
+	return k, true
 }
 
 // resume goes on with the end that an earlier run gave to the ON that is found, and tells whether it had one.
