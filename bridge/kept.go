@@ -15,7 +15,7 @@ type Kept struct {
 const (
 	// keptSlack is how much the end of an ON may move before it is kept anew: the time of a usual confirmation, lest each pulse
 	// be kept twice.
-	keptSlack = 100 * time.Millisecond
+	keptSlack = 25 * time.Millisecond
 	// keptLeast is how long a pulse must last to be kept. An output that only pulses is switched off when it is found on, and no
 	// restart takes less than this: bells and door openers wear no card.
 	keptLeast = 2 * time.Second

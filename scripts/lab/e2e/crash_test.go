@@ -101,7 +101,7 @@ func TestSafeState(t *testing.T) {
 	g.kill()
 	began := time.Now()
 	code, out := g.safeState("signal")
-	t.Logf("safe-state took %v:\n%s", time.Since(began).Round(time.Millisecond), out)
+	t.Logf("measured: safe-state took %v:\n%s", time.Since(began).Round(time.Millisecond), out)
 	if code != 0 {
 		t.Errorf("code %d", code)
 	}
@@ -222,7 +222,7 @@ outputs:
 					wentOn[s.line] = s.at
 				} else if on := wentOn[s.line]; !on.IsZero() {
 					d := s.at.Sub(on)
-					t.Logf("GPIO%d was on for %v", 22+s.line, d.Round(time.Millisecond))
+					t.Logf("measured: GPIO%d was on for %v", 22+s.line, d.Round(time.Millisecond))
 					if !c.over && (d-lasts[s.line]).Abs() > slack {
 						t.Errorf("GPIO%d was on for %v, want %v", 22+s.line, d, lasts[s.line])
 					}
