@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -184,8 +185,15 @@ func TestMemoryDiskFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, out := logged()
 		m := newMemory(filepath.Join(t.TempDir(), "state"), parsed(t, rememberConfig), bootOf("a"), log)
-		fault, tries := error(syscall.ENOSPC), 0
-		m.save = func(string, []byte) error { tries++; return fault }
+		var room atomic.Bool
+		var tries atomic.Int32
+		m.save = func(string, []byte) error {
+			tries.Add(1)
+			if room.Load() {
+				return nil
+			}
+			return syscall.ENOSPC
+		}
 		var told []string
 		m.tell = func(text string) { told = append(told, text) }
 		ctx, cancel := context.WithCancel(t.Context())
@@ -195,17 +203,18 @@ func TestMemoryDiskFull(t *testing.T) {
 			m.keep("near", &bridge.Kept{On: true})
 			time.Sleep(10 * time.Second)
 		}
-		if n := strings.Count(out.String(), "cannot be written"); n != 1 || len(told) != 1 || !strings.Contains(m.trouble(), "no space left") || tries < 50 {
-			t.Errorf("%d tries, told %q, trouble %q, logged: %s", tries, told, m.trouble(), out)
+		synctest.Wait()
+		if n := strings.Count(out.String(), "cannot be written"); n != 1 || len(told) != 1 || !strings.Contains(m.trouble(), "no space left") || tries.Load() < 30 {
+			t.Errorf("%d tries, told %q, trouble %q, logged: %s", tries.Load(), told, m.trouble(), out)
 		}
-		fault = nil
+		room.Store(true)
 		time.Sleep(memoryRetry + time.Second)
-		if tries = 0; m.trouble() != "" || !strings.Contains(out.String(), "written again") {
+		if tries.Store(0); m.trouble() != "" || !strings.Contains(out.String(), "written again") {
 			t.Errorf("trouble %q, logged: %s", m.trouble(), out)
 		}
 		time.Sleep(time.Hour)
-		if tries != 0 {
-			t.Errorf("%d writes of nothing new", tries)
+		if n := tries.Load(); n != 0 {
+			t.Errorf("%d writes of nothing new", n)
 		}
 		cancel()
 		<-done
