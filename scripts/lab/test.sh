@@ -2,7 +2,7 @@
 # Proves the gateway on a real kernel: boots the lab twice, at the same time, and runs in it the tests that need one: those of gpio,
 # internal/i2cdev and the I2C simulator in the one, e2e in the other. A line for each test; the output of a package that failed.
 # test.sh [REGEXP]   only the tests whose name matches
-# Three minutes. Without a kernel it says why and that all is skipped, and exits with 0. Needs, besides what kernel.sh says: go,
+# Four minutes. Without a kernel it says why and that all is skipped, and exits with 0. Needs, besides what kernel.sh says: go,
 # mosquitto, mosquitto-clients, gpiod (version 1), i2c-tools.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -13,6 +13,7 @@ LAB_KERNEL=$(scripts/lab/kernel.sh 2>&1) || {
 	exit 0
 }
 export LAB_KERNEL
+export LAB_SECONDS="${LAB_SECONDS:-450}"
 for tool in mosquitto:mosquitto mosquitto_pub:mosquitto-clients gpioset:gpiod i2cget:i2c-tools; do
 	command -v "${tool%:*}" >/dev/null || { echo "skip  every test of the lab: it needs the package ${tool#*:}"; exit 0; }
 done
@@ -45,7 +46,7 @@ export TMPDIR=/dev/shm
 failed=0
 suite() { # PACKAGE'S-FOLDER FILTER
 	name=$(basename "$1") code=0
-	(cd "$1" && "$BIN/$name.test" -test.v -test.run "$2" -test.timeout 270s) >"/run/$name" 2>&1 || code=$?
+	(cd "$1" && "$BIN/$name.test" -test.v -test.run "$2" -test.timeout 420s) >"/run/$name" 2>&1 || code=$?
 	sed -n -E 's/^--- (PASS|FAIL|SKIP): /\1  '"$name"' /p' "/run/$name" | sed -e 's/^PASS/pass/' -e 's/^SKIP/skip/'
 	[ $code = 0 ] || { failed=1; echo "--- all of $name, which ended with $code:"; cat "/run/$name"; }
 }

@@ -216,6 +216,7 @@ outputs:
 			for _, name := range all[:3] {
 				o.hears(mark, root+name, "OFF")
 			}
+			time.Sleep(100 * time.Millisecond) // who watches sees it, too
 			var wentOn [2]time.Time
 			for _, s := range saw() {
 				if s.high {
