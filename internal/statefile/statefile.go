@@ -54,7 +54,7 @@ func unpack(data []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: it is far too large", ErrDamaged)
 	case len(bytes.Trim(data, "\x00")) == 0:
 		return nil, fmt.Errorf("%w: it is all zeros, as after a power cut", ErrDamaged)
-	case ok && bytes.Equal(pack(content)[:len(first)], first):
+	case ok && bytes.Equal(pack(content), data):
 		return content, nil
 	case bytes.HasPrefix(first, []byte("gatewayd-state ")) && !bytes.HasPrefix(first, []byte("gatewayd-state 1 ")):
 		return nil, fmt.Errorf("%w: another version of gatewayd wrote it", ErrDamaged)

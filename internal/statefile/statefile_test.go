@@ -235,3 +235,18 @@ func TestKilled(t *testing.T) {
 }
 
 func numbered(n int) []byte { return bytes.Repeat(fmt.Appendf(nil, "%d ", n), 3000) }
+
+// What is believed is exactly what was saved.
+func FuzzUnpack(f *testing.F) {
+	f.Add(pack([]byte(`{"boot":"a"}`)))
+	f.Add([]byte("gatewayd-state 1 00 5\nhello"))
+	f.Add([]byte("\x00\x00"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if content, err := unpack(data); err == nil && !bytes.Equal(pack(content), data) {
+			t.Errorf("%q is believed", data)
+		}
+		if content, err := unpack(pack(data)); err != nil || !bytes.Equal(content, data) {
+			t.Errorf("%q saved gives %q, %v", data, content, err)
+		}
+	})
+}
