@@ -19,6 +19,7 @@ type Output struct {
 	// OnCrash is what whoever finds the gateway crashed is to do; the gateway itself cannot.
 	OnCrash Exit
 	Restore bool // its state is kept for a start after a power cut: see Restored
+	OnLost  BrokerLost
 }
 
 // Exit is what happens to an output when the gateway stops.
@@ -67,6 +68,7 @@ type output struct {
 	touched bool  // in this step
 
 	timer timer
+	lost  time.Time // when the broker has been away for too long; zero: it has not gone, or that is done
 }
 
 // ending is how an ON ends by itself.

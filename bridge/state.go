@@ -80,6 +80,8 @@ type state struct {
 
 	now      time.Time
 	linked   bool
+	away     time.Time // since when the broker is not connected; zero: it is
+	lost     timer     // when it has been away for too long
 	stopping bool
 	restart  bool // it asks; whoever restarts it takes that back
 	timers   timers
@@ -107,6 +109,7 @@ func newState(cfg *Config, about About) (*state, error) {
 		health:  newHealth(),
 	}
 	s.health.soon = newTimer(s.health.due)
+	s.lost = newTimer((*state).brokerLost)
 	for i := range cfg.Inputs {
 		p := newInput(&cfg.Inputs[i], s.topics)
 		s.inputs[p.cfg.Name], s.points[p.cfg.Name] = p, p
@@ -159,8 +162,7 @@ func (s *state) step(in any, now time.Time) (do []Write, send []Message, next ti
 	case overflow:
 		s.overflow(in)
 	case Link:
-		s.linked = in.Up
-		s.health.changed = s.health.changed || in.Up
+		s.link(in.Up)
 		s.announcer.link(s, in.Up)
 	case Vitals:
 		s.report(&in)
@@ -189,6 +191,7 @@ func (s *state) step(in any, now time.Time) (do []Write, send []Message, next ti
 
 // start says of every point that it is not available: what an earlier run said of it holds no longer.
 func (s *state) start() {
+	s.link(false)
 	for _, p := range s.cfg.Inputs {
 		s.available(p.Name, false)
 	}

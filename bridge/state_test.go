@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -65,7 +66,16 @@ func withRestore(c *Config) {
 var otherHouses = map[string]func(*Config){
 	"group": withGroups,
 	"kept":  withRestore, "kept_crash": withRestore,
+	"lost":    withLost,
 	"gesture": onlyButtons, "gesture_late": onlyButtons, "gesture_lost": onlyButtons, "gesture_rule": onlyButtons,
+}
+
+// withLost has outputs that do something when the broker has been away for long.
+func withLost(cfg *Config) {
+	off, on := BrokerLost{After: time.Minute}, BrokerLost{After: 5 * time.Second, Do: VerbOn}
+	for name, lost := range map[string]BrokerLost{"l01": off, "pump": on, "bell": on, "down": off, "up": {After: time.Minute, Do: VerbOn}} {
+		cfg.Outputs[slices.IndexFunc(cfg.Outputs, func(o Output) bool { return o.Name == name })].OnLost = lost
+	}
 }
 
 // A transcript is a text of inputs ("> 1.5s event door on edge") and, indented below each, what step answered to it and

@@ -35,7 +35,7 @@ func (d *draft) checkInterlocks() {
 		if len(l.Outputs) < 2 {
 			l.errorf(&d.notes, "outputs", "at least two outputs are wanted, of which one at most is to be on")
 		}
-		var on, exitOn, restored *output
+		var on, exitOn, restored, lostOn *output
 		n, path := l.at("outputs")
 		for i, name := range l.Outputs {
 			at := elements(n)[i]
@@ -64,6 +64,10 @@ func (d *draft) checkInterlocks() {
 			if o.exit == bridge.ExitOn {
 				d.onlyOne(o, "on_exit", exitOn)
 				exitOn = o
+			}
+			if o.lost.comesOn() {
+				d.onlyOne(o, "on_broker_lost", lostOn)
+				lostOn = o
 			}
 		}
 		if on != nil && restored != nil {

@@ -33,7 +33,7 @@ var otherWords = map[string]string{
 
 // planned are keys that will come. They are refused like any unknown key, but with clearer words.
 var planned = []string{
-	"on_broker_lost", "brokers", "reload", "watch", "prefix", "web", "metrics", "log", "backlog",
+	"brokers", "reload", "watch", "prefix", "web", "metrics", "log", "backlog",
 	"counters", "meters", "dimmers", "covers", "scenes", "include", "above", "below", "filter", "calibrate", "expire_after",
 }
 

@@ -16,6 +16,7 @@ type output struct {
 	maxOn, pulse time.Duration
 	start        start
 	exit, crash  bridge.Exit
+	lost         brokerLost
 	group        *interlock // nil: none
 }
 
@@ -41,6 +42,7 @@ var outputKeys = slices.Concat(
 			func(o *output) *time.Duration { return &o.maxOn }, 0),
 		field("pulse", "every ON lasts that long; 0: until OFF", durationOr0(10*time.Millisecond, 720*time.Hour),
 			func(o *output) *time.Duration { return &o.pulse }, 0),
+		brokerLostGroup,
 	},
 	switchedKeys(func(o *output) *switched { return &o.switched }),
 )
@@ -75,7 +77,7 @@ func (o *output) connect(d *draft) {
 
 func (o *output) bridge() bridge.Output {
 	return bridge.Output{Name: o.name, Label: o.label, CommandTopic: o.command, Channel: o.Channel, Entity: o.home.Entity,
-		MaxOn: o.maxOn, Pulse: o.pulse, OnExit: o.exit, OnCrash: o.crash, Restore: o.start == startRestore}
+		MaxOn: o.maxOn, Pulse: o.pulse, OnExit: o.exit, OnLost: o.lost.BrokerLost, OnCrash: o.crash, Restore: o.start == startRestore}
 }
 
 func (o *output) join(c *bridge.Config) { c.Outputs = append(c.Outputs, o.bridge()) }
