@@ -27,7 +27,7 @@ type group struct {
 	words   wordings
 	members []*output
 
-	working   int  // members that are available
+	working   int  // members that work
 	available bool // as last told
 	seen      bool // a state has been told, ever
 	on        bool // as last told
@@ -99,7 +99,7 @@ func (g *group) command(s *state, c Command) error {
 func (g *group) look(s *state) {
 	working, on, busy := 0, false, false
 	for _, o := range g.members {
-		if o.err == nil {
+		if o.works() {
 			working++
 			on = on || o.on
 			busy = busy || o.pending || o.waiting != nil

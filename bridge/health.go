@@ -68,6 +68,7 @@ func (s *state) report(v *Vitals) {
 		UptimeS    int64             `json:"uptime_s"`
 		Chips      map[string]string `json:"chips"`
 		Sensors    map[string]string `json:"sensors"`
+		Faults     map[string]string `json:"faults"`
 		Edges      uint64            `json:"edges"`
 		LostEdges  uint64            `json:"lost_edges"`
 		Commands   uint64            `json:"commands"`
@@ -89,7 +90,7 @@ func (s *state) report(v *Vitals) {
 		Throttled      any `json:"throttled,omitempty"`
 	}{
 		Level: "ok", Reasons: s.ailments(v), Version: s.about.Version, UptimeS: int64(v.Uptime / time.Second),
-		Chips: map[string]string{}, Sensors: map[string]string{},
+		Chips: map[string]string{}, Sensors: map[string]string{}, Faults: map[string]string{},
 		Edges: h.edges, LostEdges: h.lost, Commands: h.commands, Refused: h.refused,
 		Sent: v.Sent, Queued: v.Queued, Dropped: v.Dropped, Superseded: v.Superseded, Reconnects: v.Reconnects,
 		BusErrors: v.BusErrors, MemoryKiB: v.Memory / 1024, Goroutines: v.Goroutines,
@@ -112,6 +113,11 @@ func (s *state) report(v *Vitals) {
 	}
 	for name, p := range s.sensors {
 		status.Sensors[name] = word(p.err)
+	}
+	for name, p := range s.outputs {
+		if p.fault.told != nil {
+			status.Faults[name] = p.fault.told.Error()
+		}
 	}
 	if len(status.Reasons) > 0 {
 		status.Level = "degraded"
@@ -166,7 +172,7 @@ func (s *state) ailments(v *Vitals) []string {
 	}
 	for name, p := range s.outputs {
 		line("output", name, p.chip, p.err)
-		line("output", name, p.chip, p.fault)
+		line("output", name, p.chip, p.fault.told)
 	}
 	for name, p := range s.sensors {
 		line("sensor", name, "", p.err)

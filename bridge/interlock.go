@@ -32,7 +32,8 @@ func (s *state) interlock(cfg *Interlock) error {
 }
 
 // guard tells whether an output may be switched on: at once, or after a wait until another one has been off for the dead time.
-// An output counts as on from the wish for ON until its OFF is confirmed, and while its state is not known.
+// An output counts as on from the wish for ON until its OFF is confirmed, and while its state is not known,
+// or its pin does not follow.
 func (l *interlock) guard(o *output, now time.Time) (wait bool, err error) {
 	if l == nil {
 		return false, nil
@@ -42,6 +43,8 @@ func (l *interlock) guard(o *output, now time.Time) (wait bool, err error) {
 		case other == o:
 		case other.err != nil:
 			return false, fmt.Errorf("interlock %q: whether %q is on is not known: %w", l.cfg.Name, other.cfg.Name, other.err)
+		case other.fault.now != nil: // OFF is driven, but its pin may be on
+			return false, fmt.Errorf("interlock %q: whether %q is on is not known: %w", l.cfg.Name, other.cfg.Name, other.fault.now)
 		case other.wished || other.waiting != nil || other.on && !other.pending:
 			return false, fmt.Errorf("interlock %q: %q is on", l.cfg.Name, other.cfg.Name)
 		case other.pending || other.since.Add(l.cfg.DeadTime).After(now):

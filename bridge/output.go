@@ -42,9 +42,11 @@ type output struct {
 	interlock *interlock // nil: none
 	groups    []*group   // that it is in
 
+	available bool // as last told
+
 	chip  string
 	err   error // why it is not available; its state is not known then
-	fault error // its pin does not follow
+	fault fault // its pin does not follow
 	seen  bool  // the chip has confirmed a state, ever
 	on    bool  // the state last confirmed
 	since time.Time
@@ -90,6 +92,13 @@ var errRetained = errors.New("it is retained, and would switch again at every st
 func newOutput(cfg *Output, t *Topics) *output {
 	o := &output{cfg: cfg, topic: t.State(cfg.Name), words: newWordings(cfg.PayloadOn, cfg.PayloadOff), err: errUnread}
 	o.timer = newTimer(o.tick)
+	o.fault.output = o
+	o.fault.timer = newTimer(func(s *state) {
+		o.fault.look(s)
+		for _, g := range o.groups {
+			g.look(s)
+		}
+	})
 	return o
 }
 

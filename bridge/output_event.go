@@ -11,20 +11,20 @@ import (
 func (o *output) event(s *state, e *gpio.Event) {
 	o.chip = e.Chip
 	if e.Err != nil {
-		if o.err == nil {
-			s.available(o.cfg.Name, false)
-		}
-		s.ails(o.cfg.Name, o.err, e.Err)
+		was := o.err
 		o.err = e.Err
+		o.fault.drop(s)
+		o.tellAvailable(s)
+		s.ails(o.cfg.Name, was, e.Err)
 		return
 	}
 	returned := o.err != nil
 	if returned {
 		o.err = nil
 		s.health.changed = true
-		s.available(o.cfg.Name, true)
 	}
-	o.setFault(s, e.Fault)
+	o.fault.set(s, e.Fault)
+	o.tellAvailable(s)
 	if !e.Active && (o.on || returned || o.maybe) {
 		o.since = s.now
 		o.maybe = o.wished
@@ -95,16 +95,4 @@ func because(err error) string {
 		return ""
 	}
 	return ": " + err.Error()
-}
-
-// setFault tells of a pin that does not follow, once.
-func (o *output) setFault(s *state, fault error) {
-	if (fault == nil) == (o.fault == nil) {
-		return
-	}
-	o.fault = fault
-	s.health.changed = true
-	if fault != nil {
-		s.complain(s.topics.Error(o.cfg.Name), fmt.Sprintf("%s: %v", o.cfg.Name, fault))
-	}
 }

@@ -66,7 +66,7 @@ func withRestore(c *Config) {
 var otherHouses = map[string]func(*Config){
 	"group": withGroups,
 	"kept":  withRestore, "kept_crash": withRestore,
-	"lost":    withLost,
+	"fault": withGroups, "lost": withLost,
 	"gesture": onlyButtons, "gesture_late": onlyButtons, "gesture_lost": onlyButtons, "gesture_rule": onlyButtons,
 }
 
@@ -169,13 +169,13 @@ func (p *player) line(line string) {
 func (p *player) input(line string, f []string, now time.Time) any {
 	rest := strings.Join(f[2:], " ")
 	switch f[0] {
-	case "event": // event POINT on|off [edge] [lost=N] [at=-200ms, the stamp] | event POINT error TEXT | event POINT fault TEXT
+	case "event": // event POINT on|off [edge] [lost=N] [at=-200ms, the stamp] | event POINT error TEXT | event POINT on|off fault TEXT
 		e := &gpio.Event{Chip: "relays", Line: f[1], At: now, Active: f[2] == "on"}
 		switch {
 		case f[2] == "error":
 			e.Err = errors.New(strings.Join(f[3:], " "))
-		case f[2] == "fault":
-			e.Active, e.Fault = true, errors.New(strings.Join(f[3:], " "))
+		case len(f) > 3 && f[3] == "fault":
+			e.Fault = errors.New(strings.Join(f[4:], " "))
 		}
 		for _, w := range f[3:] {
 			e.Edge = e.Edge || w == "edge"

@@ -45,7 +45,7 @@ var topicTable = []topicRow{
 	{"Points", "gatewayd/<device>/<sensor>/<quantity>", "<topic>/<quantity>", "gateway", false, "", []string{"21.46"}, retained, true,
 		"a reading, in the unit of the [quantity](#readings)"},
 	{"Points", "gatewayd/<device>/<point>/availability", "", "gateway", false, "", []string{"online", "offline"}, retained, false,
-		"whether its chip or sensor works; of a group, one of its outputs"},
+		"whether its chip or sensor works, and an output's pin follows; of a group, one of its outputs"},
 	{"Points", "gatewayd/<device>/<point>/error", "", "gateway", false, "text, such as",
 		[]string{`l01: command refused: payload "MAYBE": wanted ON, OFF, TOGGLE or {"state":"ON","for":"30s"}`}, passing, false,
 		"why a command was refused, or what has failed"},
