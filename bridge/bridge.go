@@ -45,6 +45,7 @@ type Bridge struct {
 	events  chan gpio.Event
 	samples chan sensors.Sample
 	links   chan Link
+	hangs   chan Hang
 	wrong   chan complaint
 	news    chan struct{} // the vitals have changed
 	beat    atomic.Int64
@@ -74,6 +75,7 @@ func New(cfg *Config, parts Parts) (*Bridge, error) {
 		events:  make(chan gpio.Event, factsMost),
 		samples: make(chan sensors.Sample, factsMost),
 		links:   make(chan Link, 1),
+		hangs:   make(chan Hang),
 		wrong:   make(chan complaint, 8),
 		news:    make(chan struct{}, 1),
 		notes:   limiter{burst: 50, every: time.Second},
@@ -86,6 +88,9 @@ func (b *Bridge) Events() chan<- gpio.Event { return b.events }
 
 // Samples is where pollers send what they measure.
 func (b *Bridge) Samples() chan<- sensors.Sample { return b.samples }
+
+// Hangs is where the program says that a call to a chip hangs, so that its bank cannot. Who sends may wait for the loop.
+func (b *Bridge) Hangs() chan<- Hang { return b.hangs }
 
 // Receive takes a message from the broker. It never blocks: what finds the queue full is refused, but for an OFF.
 func (b *Bridge) Receive(m Inbound) { b.queue.put(m) }
@@ -160,6 +165,10 @@ func (b *Bridge) Run(ctx context.Context) error {
 			b.more(now)
 			b.commands(now) // what the broker had came before it
 			b.step(l, now)
+		case h := <-b.hangs:
+			now = b.now()
+			b.more(now)
+			b.step(h, now)
 		case c := <-b.wrong:
 			now = b.now()
 			b.step(c, now)

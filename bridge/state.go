@@ -36,7 +36,7 @@ type Write struct {
 	Value float64 // 0 or 1 for a line
 }
 
-// Inputs of step, besides *gpio.Event, sensors.Sample, Inbound, Link and Vitals.
+// Inputs of step, besides *gpio.Event, sensors.Sample, Inbound, Link, Hang and Vitals.
 type (
 	start     struct{} // before anything else
 	stop      struct{} // the gateway ends: outputs go as on_exit says, no wish is taken any more
@@ -75,6 +75,7 @@ type state struct {
 	sensors   map[string]*sensor
 	targets   map[string]target // outputs and groups
 	order     []*output         // as configured
+	hung      map[string]*hung  // chips, while a call to one hangs
 	health    health
 	announcer *announcer
 
@@ -106,6 +107,7 @@ func newState(cfg *Config, about About) (*state, error) {
 		outputs: map[string]*output{},
 		sensors: map[string]*sensor{},
 		targets: map[string]target{},
+		hung:    map[string]*hung{},
 		health:  newHealth(),
 	}
 	s.health.soon = newTimer(s.health.due)
@@ -161,6 +163,8 @@ func (s *state) step(in any, now time.Time) (do []Write, send []Message, next ti
 		s.receive(&in)
 	case overflow:
 		s.overflow(in)
+	case Hang:
+		s.hang(&in)
 	case Link:
 		s.link(in.Up)
 		s.announcer.link(s, in.Up)
@@ -230,14 +234,20 @@ func (s *state) event(e *gpio.Event) {
 	if e.Lost > 0 {
 		s.health.lost += uint64(e.Lost)
 	}
-	if e.Line == "" {
-		s.health.chip(e.Chip, e.Err)
-		return
-	}
 	if e.Edge {
 		s.health.edges++
 	}
-	if o := s.outputs[e.Line]; o != nil {
+	if len(s.hung) > 0 {
+		s.unhang(e.Chip)
+	}
+	s.line(e)
+}
+
+// line takes what is said of a line, or of its chip.
+func (s *state) line(e *gpio.Event) {
+	if e.Line == "" {
+		s.health.chip(e.Chip, e.Err)
+	} else if o := s.outputs[e.Line]; o != nil {
 		o.event(s, e)
 		for _, g := range o.groups {
 			g.look(s)

@@ -198,6 +198,12 @@ func (p *player) input(line string, f []string, now time.Time) any {
 			e.Err = errors.New(strings.Join(f[3:], " "))
 		}
 		return e
+	case "hang": // hang CHIP LINE,... [TEXT]
+		h := Hang{Chip: f[1], Lines: strings.Split(f[2], ",")}
+		if len(f) > 3 {
+			h.Err = errors.New(strings.Join(f[3:], " "))
+		}
+		return h
 	case "message": // message TOPIC PAYLOAD
 		return Inbound{Topic: f[1], Payload: []byte(rest)}
 	case "retained":

@@ -41,11 +41,12 @@ type Bank struct {
 	cfg    BankConfig
 	events chan<- Event
 	log    *slog.Logger
-	index  map[string]int        // of outputs in lines, by name
-	at     [MaxLines]uint16      // index + 1 of lines, by offset; 0: none
-	wake   chan struct{}         // capacity 1: there are wishes
-	asks   chan question         // of interrupts
-	beat   atomic.Int64          // Unix nanoseconds
+	index  map[string]int   // of outputs in lines, by name
+	at     [MaxLines]uint16 // index + 1 of lines, by offset; 0: none
+	wake   chan struct{}    // capacity 1: there are wishes
+	asks   chan question    // of interrupts
+	made   time.Time
+	beat   atomic.Int64          // nanoseconds since made, by the clock that is never set
 	irqs   map[string]*interrupt // by name
 
 	mu     sync.Mutex // guards the following
@@ -98,7 +99,7 @@ func NewBank(cfg BankConfig, events chan<- Event) *Bank {
 	b := &Bank{
 		cfg: cfg, events: events, log: cfg.Log,
 		index: map[string]int{}, irqs: map[string]*interrupt{},
-		wake: make(chan struct{}, 1), asks: make(chan question),
+		wake: make(chan struct{}, 1), asks: make(chan question), made: time.Now(),
 	}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
@@ -167,13 +168,16 @@ func (b *Bank) Set(line string, active bool) {
 }
 
 // Beat tells when Run last came round; zero: it has not begun. While it runs and no call to the chip hangs, that is never longer ago
-// than BankConfig.Check or the longest pause between attempts to open the chip.
+// than BankConfig.Check or the longest pause between attempts to open the chip. A clock that is set changes nothing of that.
 func (b *Bank) Beat() time.Time {
 	if n := b.beat.Load(); n != 0 {
-		return time.Unix(0, n)
+		return b.made.Add(time.Duration(n))
 	}
 	return time.Time{}
 }
+
+// came notes a sign of life.
+func (b *Bank) came(now time.Time) { b.beat.Store(max(1, int64(now.Sub(b.made)))) }
 
 // Chip gives the configured name.
 func (b *Bank) Chip() string { return b.cfg.Chip }
@@ -200,7 +204,7 @@ func (b *Bank) Run(ctx context.Context) error {
 	}()
 	for wait := backoffMin; ctx.Err() == nil; wait = min(2*wait, backoffMax) {
 		began := time.Now()
-		b.beat.Store(began.UnixNano())
+		b.came(began)
 		chip, err := b.cfg.Open()
 		if err == nil {
 			err = b.serve(ctx, chip)

@@ -15,7 +15,7 @@ func (b *Bank) check() error {
 		return err
 	}
 	now, repair := time.Now(), false
-	b.beat.Store(now.UnixNano())
+	b.came(now)
 	b.checkAt, b.recheckAt = now.Add(b.cfg.Check), time.Time{}
 	for i := range b.lines {
 		l := &b.lines[i]

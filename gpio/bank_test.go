@@ -816,3 +816,15 @@ func TestBankBeat(t *testing.T) {
 		}
 	})
 }
+
+// A clock that is set by a year makes no beat old: the time carries the monotonic stamp.
+func TestBankBeatMonotonic(t *testing.T) {
+	b := NewBank(BankConfig{}, nil)
+	if !b.Beat().IsZero() {
+		t.Error("a beat before Run")
+	}
+	b.came(time.Now())
+	if beat := b.Beat(); beat == beat.Round(0) || time.Since(beat) > time.Minute {
+		t.Errorf("got %v, want a time with a monotonic stamp", beat)
+	}
+}

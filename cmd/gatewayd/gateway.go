@@ -175,6 +175,7 @@ func (g *gateway) run(ctx context.Context) error {
 		hardware.add(p.Run)
 	}
 	hardware.add(g.gauges.run)
+	hardware.add(g.watchBanks)
 	kept := newCrew("state file", g.log)
 	if g.memory != nil {
 		kept.add(g.memory.run)
@@ -251,11 +252,6 @@ func (g *gateway) vitals() bridge.Vitals {
 
 // troubles are what is wrong and concerns no single point.
 func (g *gateway) troubles(s *bridge.Stats) (all []string) {
-	for _, b := range g.banks {
-		if beat := b.Beat(); !beat.IsZero() && time.Since(beat) > bankStale {
-			all = append(all, fmt.Sprintf("chip %q: a call to it hangs since %v", b.Chip(), time.Since(beat).Round(time.Second)))
-		}
-	}
 	for _, filter := range s.Refused {
 		all = append(all, fmt.Sprintf("the broker refuses the subscription %q: what is sent there does not arrive", filter))
 	}

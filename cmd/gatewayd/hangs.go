@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"gatewayd/bridge"
+	"gatewayd/gpio"
+)
+
+const hangLook = time.Second
+
+// watchBanks has the points of a chip fail while a call to it hangs, since its bank cannot: it waits in that call. It ends with ctx.
+func (g *gateway) watchBanks(ctx context.Context) error {
+	t := time.NewTicker(hangLook)
+	defer t.Stop()
+	hung := map[*gpio.Bank]bool{}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+		for _, b := range g.banks {
+			beat := b.Beat()
+			hangs := !beat.IsZero() && time.Since(beat) > bankStale
+			if hangs == hung[b] {
+				continue
+			}
+			hung[b] = hangs
+			h := bridge.Hang{Chip: b.Chip(), Lines: g.linesOf(b)}
+			if hangs {
+				h.Err = fmt.Errorf("chip %q: a call to it hangs: look for a bus that is stuck, or restart the Raspberry Pi", b.Chip())
+			}
+			select {
+			case g.bridge.Hangs() <- h:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	}
+}
+
+// linesOf gives the points of a bank, in the order of their names.
+func (g *gateway) linesOf(b *gpio.Bank) (names []string) {
+	for name, of := range g.lines {
+		if of == b {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
