@@ -19,6 +19,15 @@ type fault struct {
 	timer  timer
 }
 
+func newFault(o *output) fault {
+	return fault{output: o, timer: newTimer(func(s *state) {
+		o.fault.look(s)
+		for _, g := range o.groups {
+			g.look(s)
+		}
+	})}
+}
+
 // set takes what the chip says.
 func (f *fault) set(s *state, err error) {
 	f.now = err

@@ -102,7 +102,7 @@ func (g *group) look(s *state) {
 		if o.works() {
 			working++
 			on = on || o.on
-			busy = busy || o.pending || o.waiting != nil
+			busy = busy || o.pending || o.waiting != nil || o.late != nil
 		}
 	}
 	switch {

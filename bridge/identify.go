@@ -39,8 +39,10 @@ func (s *state) identify() error {
 	switch {
 	case o.err != nil:
 		return fmt.Errorf("%s is not available: %w", name, o.err)
-	case o.pending || o.waiting != nil:
+	case o.pending || o.waiting != nil || o.late != nil:
 		return fmt.Errorf("the last command to %s is not carried out yet: try again", name)
+	case o.early(s):
+		return fmt.Errorf("%s was switched a moment ago: try again", name)
 	case o.wished && !o.off.at.IsZero():
 		return fmt.Errorf("%s is on for a time that blinking would change: wait until it is off", name)
 	}
@@ -61,7 +63,7 @@ func (b *blink) put(s *state, on bool) error {
 		return nil
 	}
 	err := b.output.turnOn(s, Command{Point: b.output.cfg.Name, Verb: VerbOn, Source: "identify"})
-	if b.output.waiting != nil && !b.was {
+	if b.output.waiting != nil && !b.output.waitEnd.IsZero() && !b.was {
 		b.output.waiting = nil
 		b.output.schedule(s)
 		err = fmt.Errorf("interlock %q: the other output was on a moment ago: try again", b.output.interlock.cfg.Name)
@@ -76,7 +78,7 @@ func (b *blink) next(s *state) {
 		b.stop(s)
 		return
 	}
-	if err := b.put(s, !b.output.wished); err != nil {
+	if err := b.put(s, !b.output.latest()); err != nil {
 		if !b.was { // else that it stays off is told
 			s.refuse(b.output.cfg.Name, Command{Source: "identify"}, err)
 		}
@@ -92,7 +94,7 @@ func (b *blink) next(s *state) {
 // stop ends it, and the output becomes what it was.
 func (b *blink) stop(s *state) {
 	b.drop(s)
-	if b.output.wished == b.was {
+	if b.output.latest() == b.was {
 		return
 	}
 	if err := b.put(s, b.was); err != nil {

@@ -45,6 +45,8 @@ func (l *interlock) guard(o *output, now time.Time) (wait bool, err error) {
 			return false, fmt.Errorf("interlock %q: whether %q is on is not known: %w", l.cfg.Name, other.cfg.Name, other.err)
 		case other.fault.now != nil: // OFF is driven, but its pin may be on
 			return false, fmt.Errorf("interlock %q: whether %q is on is not known: %w", l.cfg.Name, other.cfg.Name, other.fault.now)
+		case other.late != nil:
+			wait = true
 		case other.wished || other.waiting != nil || other.on && !other.pending:
 			return false, fmt.Errorf("interlock %q: %q is on", l.cfg.Name, other.cfg.Name)
 		case other.pending || other.since.Add(l.cfg.DeadTime).After(now):
@@ -60,7 +62,7 @@ func (l *interlock) free(o *output, now time.Time) (at time.Time) {
 		if other == o {
 			continue
 		}
-		if other.pending {
+		if other.pending || other.late != nil {
 			return time.Time{}
 		}
 		if end := other.since.Add(l.cfg.DeadTime); end.After(now) && end.After(at) {
@@ -68,6 +70,17 @@ func (l *interlock) free(o *output, now time.Time) (at time.Time) {
 		}
 	}
 	return at
+}
+
+// patience tells how long an ON waits at most: the others have their time to confirm OFF, once they may be switched, and the dead time.
+func (l *interlock) patience(now time.Time) time.Time {
+	end := now
+	for _, other := range l.outputs {
+		if other.late != nil && other.ready().After(end) {
+			end = other.ready()
+		}
+	}
+	return end.Add(confirmWithin + l.cfg.DeadTime)
 }
 
 // recheck lets a waiting output see whether its time has come.
@@ -98,7 +111,7 @@ func (l *interlock) found(s *state) {
 	}
 	for _, o := range l.outputs {
 		o.blink.drop(s)
-		o.turnOff(s, "interlock")
+		o.cut(s, "interlock")
 		s.complain(s.topics.Error(o.cfg.Name), fmt.Sprintf("%s: interlock %q: more than one is on, all are switched off", o.cfg.Name, l.cfg.Name))
 	}
 }

@@ -20,6 +20,8 @@ type Output struct {
 	OnCrash Exit
 	Restore bool // its state is kept for a start after a power cut: see Restored
 	OnLost  BrokerLost
+
+	MinInterval time.Duration // between two switchings; 0: none
 }
 
 // Exit is what happens to an output when the gateway stops.
@@ -62,7 +64,10 @@ type output struct {
 	maybe  bool          // it was wished on, and no OFF has been confirmed since
 
 	waiting *Command  // an ON that waits for another output of the interlock to be off for long enough
-	waitEnd time.Time // and until when at most
+	waitEnd time.Time // and until when at most; zero: it waits for min_interval alone
+
+	switched time.Time // when it was last switched, or found
+	late     *Command  // an OFF that waits for min_interval
 
 	blink *blink // it shows where the gateway is; nil: it does not
 
@@ -91,14 +96,7 @@ var errRetained = errors.New("it is retained, and would switch again at every st
 
 func newOutput(cfg *Output, t *Topics) *output {
 	o := &output{cfg: cfg, topic: t.State(cfg.Name), words: newWordings(cfg.PayloadOn, cfg.PayloadOff), err: errUnread}
-	o.timer = newTimer(o.tick)
-	o.fault.output = o
-	o.fault.timer = newTimer(func(s *state) {
-		o.fault.look(s)
-		for _, g := range o.groups {
-			g.look(s)
-		}
-	})
+	o.timer, o.fault = newTimer(o.tick), newFault(o)
 	return o
 }
 
@@ -116,15 +114,18 @@ func (o *output) command(s *state, c Command) error {
 	default:
 		c.Verb = VerbOn
 	}
+	held := o.held()
 	if c.Verb != VerbOff {
 		err := o.turnOn(s, c)
 		if err == nil {
 			o.blink.drop(s)
+			o.tellHeld(s, held, c)
 		}
 		return err
 	}
 	o.blink.drop(s)
 	o.turnOff(s, c.Source)
+	o.tellHeld(s, held, c)
 	if o.err != nil {
 		s.complain(s.topics.Error(o.cfg.Name), fmt.Sprintf("%s: OFF by %s is kept until it succeeds: %v", o.cfg.Name, c.Source, o.err))
 	}
@@ -144,12 +145,23 @@ func (o *output) wanted() bool {
 	if o.blink != nil {
 		return o.blink.was
 	}
-	return o.wished || o.waiting != nil
+	return o.latest()
 }
 
 // turnOff is never refused: an OFF is kept until it succeeds.
 func (o *output) turnOff(s *state, source string) {
-	o.waiting, o.length, o.off = nil, 0, ending{}
+	if o.wished && o.early(s) {
+		o.waiting, o.length, o.off = nil, 0, ending{}
+		o.late = &Command{Point: o.cfg.Name, Source: source}
+		o.schedule(s)
+		return
+	}
+	o.cut(s, source)
+}
+
+// cut switches off at once, however short ago it was switched on.
+func (o *output) cut(s *state, source string) {
+	o.waiting, o.late, o.length, o.off = nil, nil, 0, ending{}
 	o.drive(s, false, source)
 }
 
@@ -164,6 +176,8 @@ func (o *output) turnOn(s *state, c Command) error {
 		return errors.New("a pulse without a length: give the output a pulse, or the command a for")
 	case o.cfg.MaxOn > 0 && length > o.cfg.MaxOn:
 		return fmt.Errorf("%s is longer than its max_on of %s", Hours(length), Hours(o.cfg.MaxOn))
+	case length > 0 && length < o.cfg.MinInterval:
+		return fmt.Errorf("%s is shorter than its min_interval of %s", Hours(length), Hours(o.cfg.MinInterval))
 	case o.err != nil:
 		return fmt.Errorf("not available: %w", o.err)
 	}
@@ -173,8 +187,14 @@ func (o *output) turnOn(s *state, c Command) error {
 		o.schedule(s)
 		return err
 	}
+	o.late = nil
 	if wait {
-		o.waiting, o.waitEnd = &c, s.now.Add(confirmWithin+o.interlock.cfg.DeadTime)
+		o.waiting, o.waitEnd = &c, o.interlock.patience(s.now)
+		o.schedule(s)
+		return nil
+	}
+	if !o.wished && o.early(s) {
+		o.waiting, o.waitEnd = &c, time.Time{}
 		o.schedule(s)
 		return nil
 	}
@@ -193,6 +213,9 @@ func (o *output) turnOn(s *state, c Command) error {
 
 // drive makes a wish for the hardware.
 func (o *output) drive(s *state, on bool, source string) {
+	if on != o.wished {
+		o.switched = s.now
+	}
 	o.wished, o.pending, o.limit, o.source = on, true, time.Time{}, source
 	w := Write{Point: o.cfg.Name}
 	if on {
@@ -215,11 +238,14 @@ func (o *output) tick(s *state) {
 	if reached(o.off.at, s.now) {
 		o.turnOff(s, o.off.by)
 	}
+	if o.late != nil && !o.early(s) {
+		o.cut(s, o.late.Source)
+	}
 	if c := o.waiting; c != nil {
 		end := o.waitEnd
 		o.waiting = nil
 		err := o.turnOn(s, *c)
-		if o.waiting != nil { // still not free
+		if o.waiting != nil && !end.IsZero() && !o.waitEnd.IsZero() { // still not free
 			if o.waitEnd = end; reached(end, s.now) {
 				o.waiting = nil
 				err = fmt.Errorf("interlock %q: the other output is still not off", o.interlock.cfg.Name)
@@ -240,7 +266,9 @@ func (o *output) schedule(s *state) {
 		o.touched, s.touched = true, append(s.touched, o)
 	}
 	due := earliest(o.limit, o.off.at)
-	if o.waiting != nil {
+	if o.held() != nil {
+		due = earliest(due, o.ready())
+	} else if o.waiting != nil {
 		due = earliest(due, o.interlock.free(o, s.now))
 		due = earliest(due, o.waitEnd)
 	}
@@ -257,7 +285,7 @@ func earliest(a, b time.Time) time.Time {
 
 // exit does what the configuration wants at the end.
 func (o *output) exit(s *state) {
-	timed := o.waiting != nil || o.off.timed && o.wished
+	timed := o.waiting != nil || o.late != nil || o.off.timed && o.wished
 	o.waiting = nil
 	exit := Command{Verb: VerbOn, Source: "on_exit"}
 	switch {

@@ -16,6 +16,7 @@ func (o *output) event(s *state, e *gpio.Event) {
 		o.fault.drop(s)
 		o.tellAvailable(s)
 		s.ails(o.cfg.Name, was, e.Err)
+		o.release(s)
 		return
 	}
 	returned := o.err != nil
@@ -28,6 +29,9 @@ func (o *output) event(s *state, e *gpio.Event) {
 	if !e.Active && (o.on || returned || o.maybe) {
 		o.since = s.now
 		o.maybe = o.wished
+	}
+	if returned || o.on != e.Active {
+		o.switched = s.now
 	}
 	o.seen, o.on = true, e.Active
 	o.publish(s)
@@ -73,7 +77,7 @@ func (o *output) withdraw(s *state) {
 	s.complain(s.topics.Error(o.cfg.Name), fmt.Sprintf("%s: %s: ON was not confirmed within %v and is withdrawn%s",
 		o.cfg.Name, o.source, confirmWithin, because(o.err)))
 	if !o.seen || !o.on {
-		o.turnOff(s, "withdrawn")
+		o.cut(s, "withdrawn")
 	} else {
 		if o.length > 0 {
 			o.off.sooner(s.now.Add(o.length), "its time is over")

@@ -211,13 +211,13 @@ func (s *state) start() {
 }
 
 func (s *state) stop() {
+	s.stopping = true
 	for _, o := range s.order {
 		if o.blink != nil {
 			o.blink.stop(s)
 		}
 		o.exit(s)
 	}
-	s.stopping = true
 }
 
 // settled tells whether every wish is confirmed.

@@ -66,7 +66,7 @@ func withRestore(c *Config) {
 var otherHouses = map[string]func(*Config){
 	"group": withGroups,
 	"kept":  withRestore, "kept_crash": withRestore,
-	"fault": withGroups, "lost": withLost,
+	"fault": withGroups, "interval": withIntervals, "lost": withLost,
 	"gesture": onlyButtons, "gesture_late": onlyButtons, "gesture_lost": onlyButtons, "gesture_rule": onlyButtons,
 }
 
@@ -76,6 +76,15 @@ func withLost(cfg *Config) {
 	for name, lost := range map[string]BrokerLost{"l01": off, "pump": on, "bell": on, "down": off, "up": {After: time.Minute, Do: VerbOn}} {
 		cfg.Outputs[slices.IndexFunc(cfg.Outputs, func(o Output) bool { return o.Name == name })].OnLost = lost
 	}
+}
+
+// withIntervals has outputs that are not switched too often.
+func withIntervals(cfg *Config) {
+	for i := range cfg.Outputs {
+		cfg.Outputs[i].MinInterval = map[string]time.Duration{"l01": time.Second, "pump": 3 * time.Minute, "bell": 500 * time.Millisecond,
+			"up": 3 * time.Second, "l02": 400 * time.Millisecond}[cfg.Outputs[i].Name]
+	}
+	cfg.HomeAssistant.Identify = "l02"
 }
 
 // A transcript is a text of inputs ("> 1.5s event door on edge") and, indented below each, what step answered to it and

@@ -125,6 +125,9 @@ func within(topic, level string) bool { return topic == level || strings.HasPref
 // shortestBlink is how long an output must be allowed to be on to blink.
 const shortestBlink = time.Second
 
+// blinkEach is how often an output is switched while it blinks.
+const blinkEach = 500 * time.Millisecond
+
 // checkIdentify looks at the output that is to blink: what must not be switched quickly, or with others, is none.
 func (d *draft) checkIdentify() {
 	h := &d.home
@@ -140,6 +143,8 @@ func (d *draft) checkIdentify() {
 		d.errorf(n, path, "%s has a pulse, so it cannot blink: %s", &o.base, other)
 	case o.maxOn > 0 && o.maxOn < shortestBlink:
 		d.errorf(n, path, "%s has a max_on of %s, which is too short to blink: %s", &o.base, bridge.Hours(o.maxOn), other)
+	case o.interval >= blinkEach:
+		d.errorf(n, path, "%s has a min_interval of %s, which is too long to blink: %s", &o.base, bridge.Hours(o.interval), other)
 	case o.group != nil:
 		d.errorf(n, path, "%s is in interlock %q, so that it must not switch by itself: %s", &o.base, o.group.Name, other)
 	}

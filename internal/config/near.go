@@ -23,7 +23,7 @@ var otherWords = map[string]string{
 	"state_topic": "topic", "set_topic": "command_topic", "on_payload": "payload_on", "off_payload": "payload_off",
 	"host": "broker", "hostname": "broker", "server": "broker", "url": "broker", "user": "username", "pass": "password",
 	"restore": "initial", "restore_mode": "initial", "safe_state": "on_crash", "statefile": "state_file", "ca_cert": "ca", "ca_file": "ca", "cafile": "ca", "cert_file": "cert", "certfile": "cert", "key_file": "key", "keyfile": "key",
-	"interval": "every", "update_interval": "every", "period": "every", "addr": "address", "i2c_address": "address",
+	"interval": "every min_interval", "min_switch": "min_interval", "rate_limit": "min_interval", "throttle": "min_interval", "update_interval": "every", "period": "every", "addr": "address", "i2c_address": "address",
 	"members": "outputs", "entities": "outputs", "lights": "outputs", "driver": "type", "module": "type", "kind": "type component", "id": "name", "friendly_name": "label name", "title": "label name",
 	"unique_id": "id", "object_id": "id", "default_entity_id": "id", "platform": "component type", "class": "device_class", "entity_category": "category",
 	"suggested_area": "area", "room": "area", "enabled_by_default": "enabled", "discovery_prefix": "prefix", "birth_message": "birth",

@@ -16,6 +16,7 @@ type output struct {
 	maxOn, pulse time.Duration
 	start        start
 	exit, crash  bridge.Exit
+	interval     time.Duration // between two switchings
 	lost         brokerLost
 	group        *interlock // nil: none
 }
@@ -42,6 +43,8 @@ var outputKeys = slices.Concat(
 			func(o *output) *time.Duration { return &o.maxOn }, 0),
 		field("pulse", "every ON lasts that long; 0: until OFF", durationOr0(10*time.Millisecond, 720*time.Hour),
 			func(o *output) *time.Duration { return &o.pulse }, 0),
+		field("min_interval", "it is switched at most that often: what comes sooner waits, and the latest counts; 0: always at once",
+			durationOr0(10*time.Millisecond, 24*time.Hour), func(o *output) *time.Duration { return &o.interval }, 0),
 		brokerLostGroup,
 	},
 	switchedKeys(func(o *output) *switched { return &o.switched }),
@@ -64,6 +67,14 @@ func (o *output) connect(d *draft) {
 	case o.pulse > 0 && o.start == startRestore:
 		o.errorf(r, "initial", "an output with a pulse is off after a power cut: there is nothing to restore: remove initial or pulse")
 	}
+	for _, other := range []struct {
+		key string
+		is  time.Duration
+	}{{"pulse", o.pulse}, {"max_on", o.maxOn}} {
+		if other.is > 0 && other.is < o.interval {
+			o.errorf(r, "min_interval", "%s is longer than %s, %s, which could not end in time", bridge.Hours(o.interval), other.key, bridge.Hours(other.is))
+		}
+	}
 	for _, e := range []struct {
 		key  string
 		exit bridge.Exit
@@ -77,7 +88,7 @@ func (o *output) connect(d *draft) {
 
 func (o *output) bridge() bridge.Output {
 	return bridge.Output{Name: o.name, Label: o.label, CommandTopic: o.command, Channel: o.Channel, Entity: o.home.Entity,
-		MaxOn: o.maxOn, Pulse: o.pulse, OnExit: o.exit, OnLost: o.lost.BrokerLost, OnCrash: o.crash, Restore: o.start == startRestore}
+		MaxOn: o.maxOn, Pulse: o.pulse, OnExit: o.exit, OnLost: o.lost.BrokerLost, MinInterval: o.interval, OnCrash: o.crash, Restore: o.start == startRestore}
 }
 
 func (o *output) join(c *bridge.Config) { c.Outputs = append(c.Outputs, o.bridge()) }

@@ -55,6 +55,9 @@ func (d *draft) checkRules() {
 			if o.maxOn > 0 && r.For > o.maxOn {
 				r.errorf(&d.notes, "for", "%s is longer than max_on of %s, %s", bridge.Hours(r.For), &o.base, bridge.Hours(o.maxOn))
 			}
+			if r.For > 0 && r.For < o.interval {
+				r.errorf(&d.notes, "for", "%s is shorter than min_interval of %s, %s", bridge.Hours(r.For), &o.base, bridge.Hours(o.interval))
+			}
 		}
 		if known {
 			id := fmt.Sprint(r.When, r.Is, r.Do, r.For, r.Only, r.Outputs)
