@@ -75,6 +75,8 @@ func (o *output) keeps(now time.Time) (k Kept, ok bool) {
 	switch {
 	case o.blink != nil:
 		return asItWas()
+	case o.late != nil:
+		k.End, k.Timed = o.ready(), true // it is as good as off
 	case o.pending && o.wished:
 		if o.length > 0 && !o.limit.IsZero() {
 			at := o.limit.Add(o.length - confirmWithin) // if it were confirmed at once

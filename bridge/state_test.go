@@ -65,7 +65,7 @@ func withRestore(c *Config) {
 // otherHouses change the house for the transcript of that name.
 var otherHouses = map[string]func(*Config){
 	"group": withGroups,
-	"kept":  withRestore, "kept_crash": withRestore,
+	"kept":  withRestore, "kept_crash": withRestore, "kept_interval": func(c *Config) { c.Outputs[1].MinInterval = time.Minute },
 	"fault": withGroups, "interval": withIntervals, "lost": withLost,
 	"gesture": onlyButtons, "gesture_late": onlyButtons, "gesture_lost": onlyButtons, "gesture_rule": onlyButtons,
 }
