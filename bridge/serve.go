@@ -25,28 +25,37 @@ func (s *Session) pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// down tells that there is no connection, and why: once for each reason.
-func (s *Session) down(err error) {
+// missed tells that a broker could not be reached, and why: once for each reason.
+func (s *Session) missed(err error) {
+	to := s.turn.now()
+	if s.told.again("down "+to.name, err.Error(), time.Now()) {
+		s.log.Warn("no connection to the broker", "broker", to.name, "reason", err)
+	}
+}
+
+// down tells that there is no connection: p is lost or, where it is nil, a round over all brokers made none.
+func (s *Session) down(p *peer, err error) {
 	now := time.Now()
 	var changed, was bool
+	var broker string
 	s.note(func(st *Stats) {
-		was = st.Connected
+		was, broker = st.Connected, st.Broker
 		changed = was || st.LastError == nil || st.LastError.Error() != err.Error()
 		st.Connected, st.LastError = false, err
 	})
 	switch {
 	case s.rival.found: // connected and lost in turn
 		if s.told.again("rival "+err.Error(), "", now) {
-			s.log.Error("connection to the broker lost", "broker", s.end.String(), "reason", err)
+			s.log.Error("connection to the broker lost", "broker", broker, "reason", err)
 		}
 	case was:
-		s.log.Warn("connection to the broker lost", "broker", s.end.String(), "reason", err)
-		s.told.again("down", err.Error(), now)
-	case s.told.again("down", err.Error(), now):
-		s.log.Warn("no connection to the broker", "broker", s.Stats().Broker, "reason", err)
+		s.log.Warn("connection to the broker lost", "broker", broker, "reason", err)
+		s.told.again("down "+broker, err.Error(), now)
+	case p != nil && s.told.again("down "+broker, err.Error(), now): // it was never live
+		s.log.Warn("no connection to the broker", "broker", broker, "reason", err)
 	}
 	if changed {
-		s.link(Link{Broker: s.Stats().Broker, Err: err, At: now})
+		s.link(Link{Broker: broker, Err: err, At: now})
 	}
 }
 
@@ -66,7 +75,8 @@ const (
 	attending              // live
 )
 
-// serve uses the connection until it ends, or ctx does. It returns why it ended; nil: we stopped.
+// serve uses the connection until it ends, or ctx does, or a better broker is there. It returns why it ended; nil: we stopped;
+// errBack: we left it in order.
 func (s *Session) serve(ctx context.Context, p *peer, start time.Time) error {
 	s.beat()
 	stop := context.AfterFunc(ctx, func() { p.conn.fail(context.Canceled) })
@@ -89,6 +99,8 @@ func (s *Session) serve(ctx context.Context, p *peer, start time.Time) error {
 		p.conn.fail(err)
 		return s.ended(p)
 	}
+	back, cancel := s.preferred(ctx)
+	defer cancel()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -121,6 +133,10 @@ func (s *Session) serve(ctx context.Context, p *peer, start time.Time) error {
 			}
 		case err := <-p.lost:
 			return s.lost(p, err)
+		case <-back:
+			s.log.Info("the first broker answers again, going back to it", "broker", s.turn.all[0].name, "from", s.turn.now().name)
+			s.leave(p, s.cfg.Status.Stopped)
+			return errBack
 		case <-ctx.Done():
 			s.stop(p)
 			return nil
@@ -190,11 +206,13 @@ func (s *Session) status(payload string) item {
 func (s *Session) up(start time.Time) {
 	now := time.Now()
 	s.note(func(st *Stats) { st.Connected = true })
-	s.told.forget("down")
 	if !s.rival.found {
-		s.log.Info("connected to the broker", "broker", s.end.String(), "ms", now.Sub(start).Milliseconds())
+		for i := range s.turn.all {
+			s.told.forget("down " + s.turn.all[i].name)
+		}
+		s.log.Info("connected to the broker", "broker", s.turn.now().name, "ms", now.Sub(start).Milliseconds())
 	}
-	s.link(Link{Up: true, Broker: s.end.String(), At: now})
+	s.link(Link{Up: true, Broker: s.turn.now().name, At: now})
 }
 
 var (
@@ -258,7 +276,7 @@ func (s *Session) lost(p *peer, err error) error {
 	if errors.Is(err, errNoAck) {
 		err = &refusal{errNoAck.Error(), "is it, or the network, overloaded?", err}
 	}
-	return explain(err, s.end, true)
+	return explain(err, s.turn.now().end, true)
 }
 
 // settle adds what a connection has sent to the sum of all.
@@ -268,67 +286,4 @@ func (s *Session) settle(p *peer) {
 	_, acked := p.flight.counts()
 	s.stats.Sent += acked
 	s.flight = nil
-}
-
-// stop sends what is left, says that we stopped, and disconnects. What the broker has not taken in time is lost.
-func (s *Session) stop(p *peer) {
-	limit := time.Now().Add(2 * time.Second)
-	farewell := s.cfg.Status.Stopped
-	if s.cfg.Forget != nil && s.cfg.Forget() {
-		s.Publish(Message{Topic: s.cfg.InfoTopic, QoS: 1, Retain: true, State: true})
-		s.out.forget(time.Now(), s.cfg.ForgetFirst)
-		farewell = ""
-	}
-	ok := true
-	for ok && time.Now().Before(limit) {
-		if !p.flight.free(inFlight - 1) {
-			ok = s.await(p, inFlight-1, limit)
-			continue
-		}
-		it, more := s.out.next()
-		if !more {
-			break
-		}
-		if !it.online {
-			ok = s.send(p, it, time.Now()) == nil
-		}
-	}
-	if ok {
-		s.await(p, 0, limit)
-	}
-	p.live.Store(false) // from here on our status is not online
-	if !p.conn.gone() {
-		left, _ := p.flight.counts() // what is overdue by now is given up
-		if s.send(p, s.status(farewell), time.Now()) == nil && s.await(p, left, time.Now().Add(time.Second)) {
-			s.log.Info("disconnected from the broker", "broker", s.end.String())
-		} else {
-			s.log.Warn("the broker did not acknowledge that we stop", "broker", s.end.String())
-		}
-	}
-	p.close()
-	s.out.end(nil)
-	s.settle(p)
-	s.note(func(st *Stats) { st.Connected = false })
-	s.link(Link{Broker: s.end.String(), At: time.Now()})
-}
-
-// await writes what was put together and waits until at most n messages are in flight. It returns false at limit, or when the
-// connection ends.
-func (s *Session) await(p *peer, n int, limit time.Time) bool {
-	if p.flush() != nil {
-		return false
-	}
-	timer := time.NewTimer(time.Until(limit))
-	defer timer.Stop()
-	for !p.flight.free(n) {
-		select {
-		case <-p.flight.room:
-		case err := <-p.lost:
-			p.conn.fail(err)
-			return false
-		case <-timer.C:
-			return false
-		}
-	}
-	return true
 }

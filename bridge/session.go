@@ -32,14 +32,12 @@ type Session struct {
 	oversized atomic.Uint64
 	alive     atomic.Int64 // Unix nanoseconds
 
-	end   endpoint
-	user  string
-	pass  string
-	bad   error // in the broker's URL
-	tries backoff
-	rival rivalry
-	told  notice
-	heals healing
+	turn   rotation
+	liking preference
+	tries  backoff
+	rival  rivalry
+	told   notice
+	heals  healing
 
 	mu     sync.Mutex // guards the following
 	stats  Stats      // without what outbox, flight and the atomics count
@@ -60,21 +58,11 @@ func NewSession(cfg SessionConfig, receive func(Inbound), link func(Link), log *
 	def(&cfg.RetryMax, time.Minute)
 	def(&cfg.Timeout, 5*time.Second)
 	def(&cfg.AckTimeout, 10*time.Second)
+	def(&cfg.ProbeEvery, probeEvery)
 	s := &Session{cfg: cfg, receive: receive, link: link, log: log, out: newOutbox()}
 	s.tries = backoff{low: cfg.RetryMin, high: cfg.RetryMax}
-	var inURL *url.Userinfo
-	s.end, inURL, s.bad = parseBroker(cfg.Broker)
-	s.user, s.pass = cfg.Username, cfg.Password
-	if s.user == "" && inURL != nil {
-		s.user = inURL.Username()
-		if p, ok := inURL.Password(); ok && s.pass == "" {
-			s.pass = p
-		}
-	}
-	s.stats.Broker = s.end.String()
-	if s.bad != nil {
-		s.stats.Broker = redact(cfg.Broker)
-	}
+	s.turn, s.liking = newRotation(&cfg), preference{every: cfg.ProbeEvery, calm: 2 * cfg.ProbeEvery}
+	s.stats.Broker = s.turn.now().name
 	s.beat()
 	return s
 }
@@ -122,24 +110,31 @@ func (s *Session) Run(ctx context.Context) error {
 		s.beat()
 		start := time.Now()
 		p, err := s.connect(ctx)
-		if err == nil {
+		switch {
+		case err == nil:
 			up := time.Now()
 			s.note(func(st *Stats) { st.Connects++ })
 			err = s.serve(ctx, p, start)
-			s.tries.lost(up, time.Now())
-			if err != nil && !p.byUs() && s.rival.lost(up, time.Now()) {
-				err = &refusal{
-					fmt.Sprintf("the broker closes each connection soon: another client with the identifier %q seems to be connected", s.cfg.ClientID),
-					"give each gateway a device name, or client_id, of its own; if there is only one, the broker's log says why it closes", err,
-				}
+			if err == errBack {
+				s.turn.first()
+				continue
 			}
-		} else {
-			s.rival = rivalry{} // with a rival the broker always answers: this one was away
+			err = s.over(p, err, up, time.Now())
+		case ctx.Err() != nil:
+			return nil
+		default:
+			s.missed(err)
+			if s.turn.failed(err) {
+				continue
+			}
+			err = s.turn.reason()
+			s.turn.again()
+			s.rival = rivalry{} // with a rival a broker always answers: all were away
 		}
 		if ctx.Err() != nil {
 			return nil
 		}
-		s.down(err)
+		s.down(p, err)
 		wait := s.tries.next(time.Now())
 		if s.rival.found {
 			wait = max(wait, min(rivalWait, s.cfg.RetryMax))
@@ -147,6 +142,23 @@ func (s *Session) Run(ctx context.Context) error {
 		s.pause(ctx, wait)
 	}
 	return nil
+}
+
+// over notes that a connection has ended because of err, and says more where more is known.
+func (s *Session) over(p *peer, err error, up, down time.Time) error {
+	lasted := down.Sub(up)
+	if s.turn.prefer && s.turn.at == 0 {
+		s.liking.lost(lasted)
+	}
+	s.tries.lost(up, down)
+	if err != nil && !p.byUs() && s.rival.lost(up, down) {
+		err = &refusal{
+			fmt.Sprintf("the broker closes each connection soon: another client with the identifier %q seems to be connected", s.cfg.ClientID),
+			"give each gateway a device name, or client_id, of its own; if there is only one, the broker's log says why it closes", err,
+		}
+	}
+	s.turn.lost(lasted, p.byUs())
+	return err
 }
 
 // peer is one connection with its client.
@@ -164,38 +176,45 @@ type peer struct {
 	info   atomic.Pointer[[]byte]
 }
 
-// connect makes one attempt.
+// connect makes one attempt, with the broker whose turn it is.
 func (s *Session) connect(ctx context.Context) (*peer, error) {
-	if s.bad != nil {
-		return nil, s.bad
+	to := s.turn.now()
+	s.note(func(st *Stats) { st.Broker = to.name })
+	p, err := s.open(ctx, to, s.cfg.ClientID, &s.cfg.Status)
+	s.beat()
+	return p, err
+}
+
+// open connects to a broker, with a last will where the connection speaks for the gateway. It may be called from any goroutine.
+func (s *Session) open(ctx context.Context, to *candidate, id string, will *Status) (*peer, error) {
+	if to.bad != nil {
+		return nil, to.bad
 	}
-	pass := s.pass
+	pass := to.pass
 	if s.cfg.PasswordFile != "" {
 		b, err := os.ReadFile(s.cfg.PasswordFile)
 		if err != nil {
-			return nil, explain(fmt.Errorf("password_file: %w", err), s.end, false)
+			return nil, explain(fmt.Errorf("password_file: %w", err), to.end, false)
 		}
 		pass = strings.TrimRight(string(b), "\r\n")
 	}
-	secure, err := secureConfig(s.cfg.CA, s.cfg.Cert, s.cfg.Key, s.cfg.ServerName, s.end.host)
+	secure, err := secureConfig(s.cfg.CA, s.cfg.Cert, s.cfg.Key, s.cfg.ServerName, to.end.host)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-		return nil, explain(err, s.end, false)
+		return nil, explain(err, to.end, false)
 	}
 	if err != nil {
 		return nil, err
 	}
-	stream, raw, err := dial(ctx, s.end, secure, s.cfg.Timeout)
+	stream, raw, err := dial(ctx, to.end, secure, s.cfg.Timeout)
 	if err != nil {
-		return nil, explain(err, s.end, false)
+		return nil, explain(err, to.end, false)
 	}
-	s.beat()
-
 	f := newFlight()
 	c := newConn(stream, raw, s.cfg.Timeout, f.ack, &s.oversized)
 	p := &peer{conn: c, flight: f, lost: make(chan error, 1), nudge: make(chan struct{}, 1)}
 	o := mqtt.NewClientOptions().AddBroker("tcp://broker"). // a name only: the connection is given
 								SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) { return c, nil }).
-								SetClientID(s.cfg.ClientID).SetUsername(s.user).SetPassword(pass).
+								SetClientID(id).SetUsername(to.user).SetPassword(pass).
 								SetProtocolVersion(4). // else every refusal is tried again as 3.1
 								SetCleanSession(true). // an ON that is an hour old must not run
 								SetAutoReconnect(false).SetConnectRetry(false).
@@ -203,9 +222,11 @@ func (s *Session) connect(ctx context.Context) (*peer, error) {
 								SetKeepAlive(s.cfg.KeepAlive).SetPingTimeout(s.cfg.Timeout).
 								SetConnectTimeout(s.cfg.Timeout).
 								SetWriteTimeout(s.cfg.Timeout).
-								SetBinaryWill(s.cfg.Status.Topic, []byte(s.cfg.Status.Offline), 1, true).
 								SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { s.incoming(p, m) }).
 								SetConnectionLostHandler(func(_ mqtt.Client, err error) { p.lost <- err })
+	if will != nil {
+		o.SetBinaryWill(will.Topic, []byte(will.Offline), 1, true)
+	}
 	p.client = mqtt.NewClient(o)
 
 	stop := context.AfterFunc(ctx, func() { c.fail(context.Canceled) })
@@ -219,10 +240,10 @@ func (s *Session) connect(ctx context.Context) (*peer, error) {
 		if token.Error() == nil { // the client takes a code that it does not know for success, on a connection that it has closed
 			p.client.Disconnect(100)
 		}
-		return nil, refusedConnack(code, s.cfg.ClientID, s.user)
+		return nil, refusedConnack(code, id, to.user)
 	}
 	if err := token.Error(); err != nil {
-		return nil, explain(err, s.end, false)
+		return nil, explain(err, to.end, false)
 	}
 	return p, nil
 }
@@ -274,7 +295,7 @@ func (s *Session) subscribe(p *peer) error {
 	for _, filter := range refused {
 		if s.told.first("refused " + filter) {
 			s.log.Error("the broker refuses a subscription: allow it there; it is tried again with the next connection", "filter", filter,
-				"client_id", s.cfg.ClientID, "username", s.user)
+				"client_id", s.cfg.ClientID, "username", s.turn.now().user)
 		}
 	}
 	return nil

@@ -7,7 +7,9 @@ const KeepAlive = 15 * time.Second
 
 // SessionConfig is how to reach the broker and what to say there. Files are read at every attempt to connect.
 type SessionConfig struct {
-	Broker       string // tcp://, mqtt://, tls://, ssl://, mqtts://, ws:// or wss://; a port and path have defaults; see BrokerURL
+	Broker       string   // tcp://, mqtt://, tls://, ssl://, mqtts://, ws:// or wss://; a port and path have defaults; see BrokerURL
+	Brokers      []string // several, instead of Broker: the others are tried when one is lost, the last good one first
+	PreferFirst  bool     // go back to the first of Brokers when it answers again
 	ClientID     string
 	Username     string // empty: the one in the broker's URL
 	Password     string
@@ -34,12 +36,13 @@ type SessionConfig struct {
 	RetryMin, RetryMax time.Duration // between attempts: 1 s, 60 s; in the first minutes of an outage no more than 5 s
 	Timeout            time.Duration // of connecting, of a write, of a subscription: 5 s
 	AckTimeout         time.Duration // until a message is acknowledged: 10 s
+	ProbeEvery         time.Duration // between two questions whether the first broker answers: 15 s
 }
 
 // Stats is a snapshot of a session.
 type Stats struct {
 	Connected  bool
-	Broker     string // its URL, without credentials
+	Broker     string // the URL of the one that is in use, or was tried last, without credentials
 	Connects   uint64 // connections made, ever
 	Sent       uint64 // messages acknowledged; at QoS 0: written
 	Queued     int    // messages waiting for their turn

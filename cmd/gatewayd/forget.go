@@ -34,21 +34,37 @@ func forget(path string, how bridge.Forgetting, out io.Writer) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	topics, err := bridge.Forget(ctx, sessionConfig(cfg), &cfg.Bridge, how, slog.New(slog.DiscardHandler))
+	var missed []error // brokers that may have something left
+	for _, broker := range cfg.MQTT.All() {
+		session := sessionConfig(cfg)
+		session.Broker, session.Brokers = broker, nil
+		topics, err := bridge.Forget(ctx, session, &cfg.Bridge, how, slog.New(slog.DiscardHandler))
+		switch {
+		case errors.Is(err, bridge.ErrRunning):
+			return fmt.Errorf("%s says that gateway %q is running, and what it publishes would come back: stop it first (sudo systemctl stop gatewayd), "+
+				"or add --force if it is gone for good", broker, cfg.Device)
+		case ctx.Err() != nil:
+			return err
+		case err != nil:
+			missed = append(missed, fmt.Errorf("%s: %w", broker, err))
+			continue
+		}
+		for _, topic := range topics {
+			fmt.Fprintln(out, topic)
+		}
+		what := "cleared at"
+		if how.Look {
+			what = "found at"
+		}
+		if _, err := fmt.Fprintf(out, "%s %s %s\n", count(len(topics), "topic"), what, broker); err != nil {
+			return err
+		}
+	}
 	switch {
-	case errors.Is(err, bridge.ErrRunning):
-		return fmt.Errorf("%s says that gateway %q is running, and what it publishes would come back: stop it first (sudo systemctl stop gatewayd), "+
-			"or add --force if it is gone for good", cfg.MQTT.Broker, cfg.Device)
-	case err != nil:
-		return err
+	case len(missed) == 0:
+		return nil
+	case len(cfg.MQTT.All()) == 1:
+		return errors.Unwrap(missed[0])
 	}
-	for _, topic := range topics {
-		fmt.Fprintln(out, topic)
-	}
-	what := "cleared at"
-	if how.Look {
-		what = "found at"
-	}
-	_, err = fmt.Fprintf(out, "%s %s %s\n", count(len(topics), "topic"), what, cfg.MQTT.Broker)
-	return err
+	return fmt.Errorf("run it again when all brokers are there; what is left at the following is not known\n%w", errors.Join(missed...))
 }

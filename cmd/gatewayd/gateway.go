@@ -105,7 +105,7 @@ func newGateway(cfg *config.Config, hw hardware, log *slog.Logger, m manner) (*g
 func sessionConfig(cfg *config.Config) bridge.SessionConfig {
 	m := &cfg.MQTT
 	return bridge.SessionConfig{
-		Broker: m.Broker, ClientID: m.ClientID, Username: m.Username, Password: m.Password, PasswordFile: m.PasswordFile,
+		Broker: m.Broker, Brokers: m.Brokers, PreferFirst: m.PreferFirst, ClientID: m.ClientID, Username: m.Username, Password: m.Password, PasswordFile: m.PasswordFile,
 		CA: m.CA, Cert: m.Cert, Key: m.Key, ServerName: m.ServerName, KeepAlive: m.KeepAlive,
 	}
 }

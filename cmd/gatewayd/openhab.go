@@ -58,10 +58,10 @@ func (o *openhabFiles) write(out io.Writer) error {
 	return err
 }
 
-// brokerOf is how openHAB reaches the gateway's broker; uid is that of a Bridge that is there.
+// brokerOf is how openHAB reaches the gateway's broker, the first of several; uid is that of a Bridge that is there.
 func brokerOf(m *config.MQTT, uid string) *openhab.Broker {
 	b := &openhab.Broker{UID: uid, Authority: m.CA != "", Username: m.Username, PasswordWanted: m.Password != "" || m.PasswordFile != ""}
-	if u, err := url.Parse(m.Broker); err == nil {
+	if u, err := url.Parse(m.All()[0]); err == nil {
 		b.Host, b.Port, b.WebSocketPath = u.Hostname(), u.Port(), u.Path
 		b.Secure = u.Scheme == "tls" || u.Scheme == "wss"
 		b.WebSocket = u.Scheme == "ws" || u.Scheme == "wss"

@@ -37,7 +37,9 @@ type Config struct {
 
 // MQTT is how the broker is reached.
 type MQTT struct {
-	Broker       string // URL with scheme tcp, tls, ws or wss, host and port, without credentials
+	Broker       string   // URL with scheme tcp, tls, ws or wss, host and port, without credentials; empty where there are Brokers
+	Brokers      []string // several, as Broker; nil: that one
+	PreferFirst  bool     // go back to the first when it answers again
 	Username     string
 	Password     string
 	PasswordFile string // holds the password, perhaps with a line end; path as CA
@@ -46,6 +48,14 @@ type MQTT struct {
 	Cert, Key    string // PEM files of the client certificate; both or none
 	ServerName   string // expected in the broker's certificate; empty: the URL's host
 	KeepAlive    time.Duration
+}
+
+// All gives the brokers, the first one first.
+func (m *MQTT) All() []string {
+	if len(m.Brokers) > 0 {
+		return m.Brokers
+	}
+	return []string{m.Broker}
 }
 
 // ChipType is how a chip is driven.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,7 +24,9 @@ type status struct {
 }
 
 var mqttKeys = []key[*mqtt]{
-	field("broker", "the broker's URL", broker, func(m *mqtt) *string { return &m.Broker }, "tcp://localhost:1883"),
+	field("broker", "the broker's URL; tcp://localhost:1883 unless said", oneBroker, func(m *mqtt) *string { return &m.Broker }),
+	field("brokers", "several brokers, in place of broker: when one is lost, the next is used", several(broker), func(m *mqtt) *[]string { return &m.Brokers }),
+	field("prefer_first", "go back to the first of brokers when it answers again", boolean, func(m *mqtt) *bool { return &m.PreferFirst }, false),
 	field("username", "the user, where the broker wants one", credential(wordOrNothing), func(m *mqtt) *string { return &m.Username }),
 	field("password", "the password; password_file keeps it out of this file", credential(redact), func(m *mqtt) *string { return &m.Password }),
 	field("password_file", "a file with the password in it", path, func(m *mqtt) *string { return &m.PasswordFile }),
@@ -68,8 +71,43 @@ var broker = scalar("a URL, such as tcp://homeassistant.local:1883", func(s stri
 	return bridge.BrokerURL(s)
 }, wordOrNothing)
 
+// oneBroker is broker, with a hint for who writes several.
+var oneBroker = func() value[string] {
+	v := broker
+	v.parse = func(n *yaml.Node, complain func(*yaml.Node, string)) (string, bool) {
+		if n.Kind == yaml.SequenceNode && !refused(n) {
+			complain(n, "one broker is wanted: several belong to the key brokers")
+			return "", false
+		}
+		return broker.parse(n, complain)
+	}
+	return v
+}()
+
+// checkBrokers looks at which brokers there are, and gives all that could be read.
+func (m *mqtt) checkBrokers(r *notes) []string {
+	if m.has("brokers") && m.has("broker") {
+		m.errorf(r, "broker", "there are brokers, too: put this one into that list")
+		m.bad["broker"] = true
+	}
+	for i, b := range m.Brokers {
+		if !m.bad["brokers"] && slices.Contains(m.Brokers[:i], b) {
+			m.errorf(r, "brokers", "%s is named twice", b)
+			m.bad["brokers"] = true
+		}
+	}
+	if m.PreferFirst && !m.bad["broker"] && !m.bad["brokers"] && len(m.Brokers) < 2 {
+		m.errorf(r, "prefer_first", "there is only one broker: write several into brokers, or remove this")
+	}
+	if m.Broker == "" && !m.has("brokers") {
+		m.Broker = "tcp://localhost:1883"
+	}
+	return m.All()
+}
+
 func (m *mqtt) check(d *draft) {
 	r := &d.notes
+	brokers := m.checkBrokers(r)
 	if m.ClientID == "" {
 		m.ClientID = "gatewayd-" + d.device
 	}
@@ -103,14 +141,16 @@ func (m *mqtt) check(d *draft) {
 			m.errorf(r, k[0], "there is no %s: a client certificate needs both cert and key", k[1])
 		}
 	}
-	if m.bad["broker"] {
+	if m.bad["broker"] || m.bad["brokers"] || slices.ContainsFunc(brokers, encrypted) {
 		return
 	}
-	if scheme, _, _ := strings.Cut(m.Broker, "://"); scheme != "tls" && scheme != "wss" {
-		for _, k := range []string{"ca", "cert", "key", "server_name"} {
-			if m.has(k) {
-				m.errorf(r, k, "the connection to %s is not encrypted, so this has no use: write the broker as tls:// or wss://, or remove this", m.Broker)
-			}
+	for _, k := range []string{"ca", "cert", "key", "server_name"} {
+		if m.has(k) {
+			m.errorf(r, k, "the connection to %s is not encrypted, so this has no use: write the broker as tls:// or wss://, or remove this", join(brokers, "and"))
 		}
 	}
+}
+
+func encrypted(broker string) bool {
+	return strings.HasPrefix(broker, "tls://") || strings.HasPrefix(broker, "wss://")
 }

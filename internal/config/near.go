@@ -21,7 +21,7 @@ var otherWords = map[string]string{
 	"pin": "line", "gpio": "line", "offset": "line", "channel": "line",
 	"invert": "active_low", "inverted": "active_low", "pullup": "pull", "pull_up": "pull", "bouncetime": "debounce",
 	"state_topic": "topic", "set_topic": "command_topic", "on_payload": "payload_on", "off_payload": "payload_off",
-	"host": "broker", "hostname": "broker", "server": "broker", "url": "broker", "user": "username", "pass": "password",
+	"host": "broker", "hostname": "broker", "server": "broker", "url": "broker", "servers": "brokers", "hosts": "brokers", "urls": "brokers", "fallback": "brokers", "user": "username", "pass": "password",
 	"restore": "initial", "restore_mode": "initial", "safe_state": "on_crash", "statefile": "state_file", "ca_cert": "ca", "ca_file": "ca", "cafile": "ca", "cert_file": "cert", "certfile": "cert", "key_file": "key", "keyfile": "key",
 	"interval": "every min_interval", "min_switch": "min_interval", "rate_limit": "min_interval", "throttle": "min_interval", "update_interval": "every", "period": "every", "addr": "address", "i2c_address": "address",
 	"members": "outputs", "entities": "outputs", "lights": "outputs", "driver": "type", "module": "type", "kind": "type component", "id": "name", "friendly_name": "label name", "title": "label name",
@@ -33,7 +33,7 @@ var otherWords = map[string]string{
 
 // planned are keys that will come. They are refused like any unknown key, but with clearer words.
 var planned = []string{
-	"brokers", "reload", "watch", "prefix", "web", "metrics", "log", "backlog",
+	"reload", "watch", "prefix", "web", "metrics", "log", "backlog",
 	"counters", "meters", "dimmers", "covers", "scenes", "include", "above", "below", "filter", "calibrate", "expire_after",
 }
 

@@ -1,0 +1,71 @@
+package bridge
+
+import "time"
+
+// stop leaves the broker for good. What it has not taken in time is lost.
+func (s *Session) stop(p *peer) {
+	farewell := s.cfg.Status.Stopped
+	if s.cfg.Forget != nil && s.cfg.Forget() {
+		s.Publish(Message{Topic: s.cfg.InfoTopic, QoS: 1, Retain: true, State: true})
+		s.out.forget(time.Now(), s.cfg.ForgetFirst)
+		farewell = ""
+	}
+	s.leave(p, farewell)
+}
+
+// leave sends what is left, for at most 2 s, says farewell on the status topic, and disconnects.
+func (s *Session) leave(p *peer, farewell string) {
+	limit := time.Now().Add(2 * time.Second)
+	ok := true
+	for ok && time.Now().Before(limit) {
+		if !p.flight.free(inFlight - 1) {
+			ok = s.await(p, inFlight-1, limit)
+			continue
+		}
+		it, more := s.out.next()
+		if !more {
+			break
+		}
+		if !it.online {
+			ok = s.send(p, it, time.Now()) == nil
+		}
+	}
+	if ok {
+		s.await(p, 0, limit)
+	}
+	p.live.Store(false) // from here on our status is not online
+	if !p.conn.gone() {
+		left, _ := p.flight.counts() // what is overdue by now is given up
+		if s.send(p, s.status(farewell), time.Now()) == nil && s.await(p, left, time.Now().Add(time.Second)) {
+			s.log.Info("disconnected from the broker", "broker", s.turn.now().name)
+		} else {
+			s.log.Warn("the broker did not acknowledge that we stop", "broker", s.turn.now().name)
+		}
+	}
+	p.close()
+	s.out.end(p.flight.unacked())
+	s.settle(p)
+	s.note(func(st *Stats) { st.Connected = false })
+	s.link(Link{Broker: s.turn.now().name, At: time.Now()})
+}
+
+// await writes what was put together and waits until at most n messages are in flight. It returns false at limit, or when the
+// connection ends.
+func (s *Session) await(p *peer, n int, limit time.Time) bool {
+	if p.flush() != nil {
+		return false
+	}
+	timer := time.NewTimer(time.Until(limit))
+	defer timer.Stop()
+	for !p.flight.free(n) {
+		select {
+		case <-p.flight.room:
+		case err := <-p.lost:
+			p.conn.fail(err)
+			return false
+		case <-timer.C:
+			return false
+		}
+	}
+	return true
+}
