@@ -321,3 +321,34 @@ func TestBrokersKills(t *testing.T) {
 		}
 	}
 }
+
+// TestBrokersProbes goes away and back again and again, asking the first broker many times: each question ends.
+func TestBrokersProbes(t *testing.T) {
+	a, b := newSite(t), newSite(t)
+	way := mqtttest.StartProxy(t, a.addr())
+	first := "tcp://" + way.Addr()
+	r := startSession(t, SessionConfig{Brokers: []string{first, b.url()}, PreferFirst: true, RetryMin: time.Millisecond, RetryMax: time.Millisecond,
+		ProbeEvery: 2 * time.Millisecond}, stateMsg("gw/a", "1"), stateMsg("gw/b", "2"))
+	r.await(t, true)
+	base, files := runtime.NumGoroutine(), descriptors(t)
+	for range 6 { // it must answer for twice as long each time, up to 256 ms
+		way.Closed.Store(true)
+		way.Kill()
+		if l := r.await(t, true); l.Broker != b.url() {
+			t.Fatalf("in use is %s, want %s", l.Broker, b.url())
+		}
+		way.Closed.Store(false)
+		if l := r.await(t, true); l.Broker != first {
+			t.Fatalf("in use is %s, want %s", l.Broker, first)
+		}
+	}
+	if n := way.Accepts.Load(); n < 20 {
+		t.Errorf("%d connections to the first, want many questions", n)
+	}
+	settled(t, base)
+	if now := descriptors(t); now > files {
+		t.Errorf("%d descriptors, %d before", now, files)
+	}
+	a.complete(whole)
+	b.complete(parted)
+}
