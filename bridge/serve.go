@@ -124,6 +124,7 @@ func (s *Session) serve(ctx context.Context, p *peer, start time.Time) error {
 			p.info.CompareAndSwap(nil, new([]byte))
 		case now := <-tick.C:
 			s.beat()
+			s.unheard(p, now)
 			// A broker that is stopped sends us our own will before it closes the connection: that is not worth a line.
 			if !p.healed.IsZero() && now.Sub(p.healed) > time.Second {
 				p.healed = time.Time{}
@@ -167,6 +168,7 @@ func (s *Session) work(p *peer, start time.Time) error {
 			}
 			p.phase = attending
 			p.live.Store(true)
+			p.born = now
 			s.up(start)
 		case attending:
 			if p.heal.Load() && s.heals.due(now) {

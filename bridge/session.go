@@ -170,6 +170,8 @@ type peer struct {
 	out    []byte // packets to be written together
 	phase  phase
 	live   atomic.Bool   // the birth message has been acknowledged
+	born   time.Time     // when that was; zero: it has not been
+	echo   atomic.Bool   // the birth message has come back to us
 	heal   atomic.Bool   // our status was overwritten
 	healed time.Time     // when it was published again, until that was told
 	nudge  chan struct{} // one slot: heal was set, or an info came
@@ -307,6 +309,9 @@ func (s *Session) incoming(p *peer, m mqtt.Message) {
 	case topic == s.cfg.Status.Topic:
 		// Mosquitto publishes the will of a session that is taken over by our new one, and so can say that we are offline.
 		// What was retained came before our birth message.
+		if !m.Retained() && string(m.Payload()) == s.cfg.Status.Online {
+			p.echo.Store(true)
+		}
 		if m.Retained() || !p.live.Load() || string(m.Payload()) == s.cfg.Status.Online {
 			return
 		}

@@ -52,6 +52,7 @@ type Stats struct {
 	Oversized  uint64    // messages received that were cut to MaxPayload
 	Healed     uint64    // times that our status had been overwritten, and was published again
 	Refused    []string  // subscriptions that the broker refused
+	Unheard    bool      // our own status did not come back: the broker forbids something, and does not say so
 	OtherBoard string    // serial of another board that uses our name; empty: none seen
 	LastError  error     // why it is down now, or was last; nil: never
 	Alive      time.Time // when the session's goroutine last came by; while Run runs, with the default timeouts, never older than 20 s

@@ -258,6 +258,9 @@ func (g *gateway) troubles(s *bridge.Stats) (all []string) {
 	if g.memory != nil && g.memory.trouble() != "" {
 		all = append(all, g.memory.trouble())
 	}
+	if s.Unheard {
+		all = append(all, "our own status does not come back from the broker: its access list seems to forbid it (gatewayd acl writes what is needed)")
+	}
 	if s.OtherBoard != "" {
 		all = append(all, fmt.Sprintf("another board, serial %s, uses our name: give each gateway a device name of its own", s.OtherBoard))
 	}
