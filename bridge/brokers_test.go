@@ -22,6 +22,7 @@ const back = 5 * time.Second
 type site struct {
 	t    *testing.T
 	port int
+	more string // of its configuration
 	m    *mqtttest.Mosquitto
 }
 
@@ -34,7 +35,7 @@ func newSite(t *testing.T) *site {
 func (s *site) start() {
 	s.t.Helper()
 	s.m = mqtttest.StartMosquitto(s.t, func(_ string, other int) string {
-		return fmt.Sprintf("listener %d 127.0.0.1\nlistener %d 127.0.0.1\nallow_anonymous true\n", s.port, other)
+		return fmt.Sprintf("listener %d 127.0.0.1\nlistener %d 127.0.0.1\nallow_anonymous true\n%s", s.port, other, s.more)
 	})
 }
 
@@ -182,9 +183,8 @@ func TestBrokersBothDown(t *testing.T) {
 		}
 		first.start()
 		begin := time.Now()
-		r.await(t, true)
+		inTime(t, "both were down", r.await(t, true).At.Sub(begin))
 		first.complete(whole)
-		inTime(t, "both were down", time.Since(begin))
 		r.hears(t, first)
 		for _, s := range []*site{a, b} {
 			if s != first {
@@ -252,6 +252,43 @@ func TestBrokersPreferFirstFrozen(t *testing.T) {
 	}
 	a.signal(syscall.SIGCONT)
 	b.complete(parted)
+}
+
+// TestBrokersBridged: two brokers share their messages, so that a farewell at one reaches the other, where the gateway is by then.
+func TestBrokersBridged(t *testing.T) {
+	t.Parallel()
+	b := newSite(t)
+	a := &site{t: t, port: mqtttest.FreePort(t), more: fmt.Sprintf("connection b\naddress %s\ntopic gw/# both 1\nnotifications false\n", b.addr())}
+	a.start()
+	r := twoBrokers(t, a, b, SessionConfig{PreferFirst: true, ProbeEvery: 200 * time.Millisecond})
+	r.await(t, true)
+	a.complete(whole)
+	b.complete(whole) // by the bridge
+	a.m.Stop()
+	r.await(t, true)
+	r.hears(t, b)
+	a.start()
+	r.await(t, false)
+	seen := observe(t, a.addr())
+	gone := time.Now()
+	r.await(t, true)
+	a.complete(whole)
+	b.complete(whole)
+	t.Logf("online at both after %v", time.Since(gone).Round(time.Millisecond))
+	r.hears(t, a)
+	time.Sleep(2 * time.Second) // whatever is still on its way
+	a.complete(whole)
+	b.complete(whole)
+	status := 0
+	for range len(seen.seen) {
+		if strings.HasPrefix(<-seen.seen, "gw/status=") {
+			status++
+		}
+	}
+	if status > 20 {
+		t.Errorf("the status was told %d times", status)
+	}
+	t.Logf("the status was told %d times, and healed %d times", status, r.Stats().Healed)
 }
 
 // TestBrokersKills cuts connections again and again, in rotation over two brokers: nothing is left behind, and the last broker has
