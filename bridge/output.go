@@ -236,7 +236,7 @@ func (o *output) tick(s *state) {
 		o.withdraw(s)
 	}
 	if reached(o.off.at, s.now) {
-		o.turnOff(s, o.off.by)
+		o.cut(s, o.off.by) // it has been on for min_interval at least: no end can be sooner
 	}
 	if o.late != nil && !o.early(s) {
 		o.cut(s, o.late.Source)

@@ -61,7 +61,7 @@ func (o *output) found(s *state) {
 	case !o.on || !o.off.at.IsZero():
 	case o.resume():
 	case o.cfg.Pulse > 0:
-		o.turnOff(s, "found on, and it only pulses")
+		o.cut(s, "found on, and it only pulses")
 	}
 	if o.wished && o.cfg.MaxOn > 0 {
 		o.off.sooner(s.now.Add(o.cfg.MaxOn), "max_on")

@@ -62,10 +62,18 @@ func withRestore(c *Config) {
 		Output{Name: "strike", Channel: c.Outputs[2].Channel, Pulse: 500 * time.Millisecond})
 }
 
+// withMinute has outputs that are switched once a minute at most.
+func withMinute(c *Config) {
+	for i := range c.Outputs {
+		c.Outputs[i].MinInterval = time.Minute
+	}
+	c.Outputs[3].Pulse = 2 * time.Minute
+}
+
 // otherHouses change the house for the transcript of that name.
 var otherHouses = map[string]func(*Config){
 	"group": withGroups,
-	"kept":  withRestore, "kept_crash": withRestore, "kept_interval": func(c *Config) { c.Outputs[1].MinInterval = time.Minute },
+	"kept":  withRestore, "kept_crash": withRestore, "kept_interval": withMinute,
 	"fault": withGroups, "interval": withIntervals, "lost": withLost,
 	"gesture": onlyButtons, "gesture_late": onlyButtons, "gesture_lost": onlyButtons, "gesture_rule": onlyButtons,
 }
