@@ -216,7 +216,6 @@ outputs:
 			for _, name := range all[:3] {
 				o.hears(mark, root+name, "OFF")
 			}
-			time.Sleep(300 * time.Millisecond) // who watches sees it, too
 			var wentOn [2]time.Time
 			for _, s := range saw() {
 				if s.high {

@@ -159,6 +159,7 @@ func watch(t testing.TB, lines ...line) (saw func() []sight) {
 	go func() {
 		defer close(done)
 		last := make([]byte, len(files))
+		ended := false
 		for first := true; ; first = false {
 			for i, f := range files {
 				var b [1]byte
@@ -170,9 +171,12 @@ func watch(t testing.TB, lines ...line) (saw func() []sight) {
 			if first {
 				close(ready)
 			}
+			if ended {
+				return
+			}
 			select {
 			case <-stop:
-				return
+				ended = true // after one more look: what has happened was perhaps not seen yet
 			default:
 				pause(200 * time.Microsecond)
 			}
