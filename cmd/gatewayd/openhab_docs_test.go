@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
 	"os"
@@ -31,15 +30,7 @@ func TestOpenHABPage(t *testing.T) {
 	if err := os.WriteFile(file, []byte(yaml[1]), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	made := func(o openhabFiles) string {
-		t.Helper()
-		o.path = file
-		var out bytes.Buffer
-		if err := o.write(&out); err != nil {
-			t.Fatal(err)
-		}
-		return out.String()
-	}
+	made := func(o openhabFiles) string { return written(t, file, o) }
 	block := func(file, want string) (got string) {
 		t.Helper()
 		m := regexp.MustCompile("(?s)```java\n(// " + file + ".*?)```").FindStringSubmatchIndex(text)

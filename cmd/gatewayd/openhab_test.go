@@ -230,20 +230,23 @@ func TestOpenHAB(t *testing.T) {
 	soon(t, "the Thing is OFFLINE", p.offline)
 }
 
+// written is what the command writes for a configuration.
+func written(t *testing.T, file string, o openhabFiles) string {
+	t.Helper()
+	o.path = file
+	var out bytes.Buffer
+	if err := o.write(&out); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
 func TestOpenHABCommand(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	if err := os.WriteFile(file, []byte(openhabHouse), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	write := func(o openhabFiles) string {
-		t.Helper()
-		o.path = file
-		var out bytes.Buffer
-		if err := o.write(&out); err != nil {
-			t.Fatal(err)
-		}
-		return out.String()
-	}
+	write := func(o openhabFiles) string { return written(t, file, o) }
 	both, things, items := write(openhabFiles{}), write(openhabFiles{things: true}), write(openhabFiles{items: true})
 	if both != things+"\n"+items || both != write(openhabFiles{things: true, items: true}) {
 		t.Errorf("got\n%s\nof\n%s\nand\n%s", both, things, items)

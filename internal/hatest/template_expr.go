@@ -138,9 +138,9 @@ func (p *parser) tested() (expr, error) {
 	return e, err
 }
 
-// arguments reads what is in parentheses, the opening one taken.
-func (p *parser) arguments() (all []expr, err error) {
-	for !p.is('o', ")") {
+// arguments reads what stands, with commas between, before the closing parenthesis or bracket; the opening one is taken.
+func (p *parser) arguments(closing string) (all []expr, err error) {
+	for !p.is('o', closing) {
 		if len(all) > 0 {
 			if err := p.want(","); err != nil {
 				return nil, err
@@ -177,7 +177,7 @@ func (p *parser) postfix() (expr, error) {
 				}
 				continue
 			}
-			args, err := p.arguments()
+			args, err := p.arguments(")")
 			if err != nil {
 				return nil, err
 			}
@@ -215,7 +215,7 @@ func (p *parser) filter(before expr) (expr, error) {
 	var args []expr
 	if p.is('o', "(") {
 		var err error
-		if args, err = p.arguments(); err != nil {
+		if args, err = p.arguments(")"); err != nil {
 			return nil, err
 		}
 	}

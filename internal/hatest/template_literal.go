@@ -52,18 +52,9 @@ func (p *parser) primary() (expr, error) {
 
 // list is a literal such as [1, 2].
 func (p *parser) list() (expr, error) {
-	var all []expr
-	for !p.is('o', "]") {
-		if len(all) > 0 {
-			if err := p.want(","); err != nil {
-				return nil, err
-			}
-		}
-		e, err := p.conditional()
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, e)
+	all, err := p.arguments("]")
+	if err != nil {
+		return nil, err
 	}
 	return func(s *scope) (any, error) {
 		values := make([]any, len(all))
