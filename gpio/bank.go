@@ -23,7 +23,7 @@ const (
 // BankConfig is what a Bank makes of a chip.
 type BankConfig struct {
 	Chip string // the configured name
-	// Lines are the points. Names and offsets are unique, over Interrupts too.
+	// Lines are the points. Names and offsets are unique, over Interrupts too. Bank.Change changes both.
 	Lines []LineConfig
 	// Interrupts are inputs that serve expanders and are no points: there are no events of them, see Bank.Interrupt.
 	Interrupts []LineConfig
@@ -41,27 +41,28 @@ type Bank struct {
 	cfg    BankConfig
 	events chan<- Event
 	log    *slog.Logger
-	index  map[string]int   // of outputs in lines, by name
-	at     [MaxLines]uint16 // index + 1 of lines, by offset; 0: none
-	wake   chan struct{}    // capacity 1: there are wishes
-	asks   chan question    // of interrupts
+	wake   chan struct{} // capacity 1: there are wishes, or other lines
+	asks   chan question // of interrupts
 	made   time.Time
-	beat   atomic.Int64          // nanoseconds since made, by the clock that is never set
-	irqs   map[string]*interrupt // by name
+	beat   atomic.Int64 // nanoseconds since made, by the clock that is never set
 
-	mu     sync.Mutex // guards the following
-	wishes []wish     // of lines
+	mu      sync.Mutex             // guards the following
+	outputs map[string]*LineConfig // by name
+	irqs    map[string]*interrupt  // by name
+	next    []bankLine             // what Change wants lines to be; nil: nothing else
+	waiting Lines                  // wishes for outputs
+	leaving Lines                  // wishes for those that next has no more
+	high    Lines                  // the level that is wished, of waiting and leaving
 
 	// What follows belongs to Run's goroutine.
-	lines []bankLine // points, then interrupts
+	lines []bankLine       // points, then interrupts
+	at    [MaxLines]uint16 // index + 1 of lines, by offset; 0: none
+	owed  []LineConfig     // outputs that left while the chip was not available, and are to be switched off
 	quit  <-chan struct{}
 	// reason is why the chip is not available, as it was told; empty: it is, or nothing was told yet.
 	reason string
 	session
 }
-
-// wish is what Set wants of a line.
-type wish struct{ waiting, active bool }
 
 // bankLine is a line, and what is known of it.
 type bankLine struct {
@@ -73,7 +74,10 @@ type bankLine struct {
 	reason string     // why it is not available, as it was told
 	lost   uint32     // edges that no event has told of yet
 
-	refused error // by Claim
+	fresh   bool      // it has not been read yet
+	anew    bool      // its state is known, but was not told under this name
+	since   time.Time // when it was read for the first time: edges that are older have nothing to say
+	refused error     // by Claim
 	settle  settling
 	unsure  bool // an output that did not read as it was just written; nobody was told yet
 	suspect bool // an input that read differently from what was told, with no edge so far
@@ -98,7 +102,6 @@ const (
 func NewBank(cfg BankConfig, events chan<- Event) *Bank {
 	b := &Bank{
 		cfg: cfg, events: events, log: cfg.Log,
-		index: map[string]int{}, irqs: map[string]*interrupt{},
 		wake: make(chan struct{}, 1), asks: make(chan question), made: time.Now(),
 	}
 	if b.log == nil {
@@ -108,33 +111,9 @@ func NewBank(cfg BankConfig, events chan<- Event) *Bank {
 	if b.cfg.Check <= 0 {
 		b.cfg.Check = checkEvery
 	}
-	for _, c := range cfg.Lines {
-		b.add(c, nil)
-	}
-	for _, c := range cfg.Interrupts {
-		c.Output, c.Debounce = false, 0
-		irq := &interrupt{bank: b, offset: c.Offset}
-		irq.failed(fmt.Errorf("%s: %w", b.what("interrupt", &c), errNotOpen))
-		b.irqs[c.Name] = irq
-		b.add(c, irq)
-	}
-	b.wishes = make([]wish, len(b.lines))
+	b.plan(cfg.Lines, cfg.Interrupts)
+	b.swap()
 	return b
-}
-
-func (b *Bank) add(c LineConfig, irq *interrupt) {
-	l := bankLine{cfg: c, irq: irq, settle: settling{period: c.Debounce}}
-	switch {
-	case irq != nil:
-		l.what = b.what("interrupt", &c)
-	case c.Output:
-		l.what = b.what("output", &c)
-		b.index[c.Name] = len(b.lines)
-	default:
-		l.what = b.what("input", &c)
-	}
-	b.lines = append(b.lines, l)
-	b.at[c.Offset] = uint16(len(b.lines))
 }
 
 // what names a line in an error: input "door" (GPIO17, pin 11, on header).
@@ -147,24 +126,6 @@ func (b *Bank) what(kind string, c *LineConfig) string {
 		name = n + ", " + strings.TrimSuffix(pin, ")") + ","
 	}
 	return fmt.Sprintf("%s %q (%s on %s)", kind, c.Name, name, b.cfg.Chip)
-}
-
-// Set wishes an output to be active, or not. It returns at once; of several wishes for one line that wait, the latest counts.
-// When the wish has been written and read back, one event tells the line's state, changed or not, or why it is not available. A wish
-// waits while the chip is not available, and is what the output gets when it returns. A name that is no output's is logged and ignored.
-func (b *Bank) Set(line string, active bool) {
-	i, ok := b.index[line]
-	if !ok {
-		b.log.Warn("a wish for what is no output", "line", line)
-		return
-	}
-	b.mu.Lock()
-	b.wishes[i] = wish{waiting: true, active: active}
-	b.mu.Unlock()
-	select {
-	case b.wake <- struct{}{}:
-	default:
-	}
 }
 
 // Beat tells when Run last came round; zero: it has not begun. While it runs and no call to the chip hangs, that is never longer ago
@@ -182,22 +143,14 @@ func (b *Bank) came(now time.Time) { b.beat.Store(max(1, int64(now.Sub(b.made)))
 // Chip gives the configured name.
 func (b *Bank) Chip() string { return b.cfg.Chip }
 
-// Interrupt gives the interrupt line of that name in BankConfig.Interrupts, and panics if there is none. It may be used, by any
-// goroutine, before and after Run too: then it is not available.
-func (b *Bank) Interrupt(name string) Interrupt {
-	i, ok := b.irqs[name]
-	if !ok {
-		panic(fmt.Sprintf("gpio: chip %q has no interrupt line %q", b.cfg.Chip, name))
-	}
-	return i
-}
-
 // Run opens the chip and keeps it at work until ctx ends, which is no error: a chip that fails is closed and opened again, for ever.
 // Wishes that were set before ctx ended are written before it returns, if the chip is there; outputs stay as they are.
 // It is called once.
 func (b *Bank) Run(ctx context.Context) error {
 	b.quit = ctx.Done()
 	defer func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
 		for _, irq := range b.irqs {
 			irq.failed(fmt.Errorf("chip %q was closed: %w", b.cfg.Chip, context.Canceled))
 		}
@@ -219,9 +172,18 @@ func (b *Bank) Run(ctx context.Context) error {
 		if time.Since(began) >= stableFor {
 			wait = backoffMin
 		}
-		select {
-		case <-time.After(wait*4/5 + rand.N(wait*2/5)): // many chips on one bus fail together, and need not return together
-		case <-ctx.Done():
+		// Many chips on one bus fail together, and need not return together.
+		for again := time.After(wait*4/5 + rand.N(wait*2/5)); again != nil; {
+			select {
+			case <-again:
+				again = nil
+			case <-b.wake:
+				if b.replan() {
+					b.down(err) // for those that are new
+				}
+			case <-ctx.Done():
+				again = nil
+			}
 		}
 	}
 	return nil
@@ -278,7 +240,7 @@ func (b *Bank) tell(l *bankLine, active, edge bool, at time.Time) {
 		b.log.Info("a line is available again", "line", l.cfg.Name)
 	}
 	lost := l.lost
-	l.ok, l.active, l.suspect, l.lost = true, active, false, 0
+	l.ok, l.active, l.suspect, l.anew, l.lost = true, active, false, false, 0
 	b.send(Event{Chip: b.cfg.Chip, Line: l.cfg.Name, Active: active, Edge: edge, At: at, Lost: lost, Fault: l.fault})
 }
 

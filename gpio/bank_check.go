@@ -70,9 +70,10 @@ func (b *Bank) seeInterrupt(l *bankLine, v *Levels) {
 
 // look reads an interrupt line because someone asks.
 func (b *Bank) look(q question) {
-	if l := &b.lines[b.at[q.of.offset]-1]; l.refused == nil {
-		if v, err := b.chip.Read(LinesOf(q.of.offset)); err == nil && v.Valid.Has(q.of.offset) {
-			q.of.saw(v.High.Has(q.of.offset) != l.cfg.ActiveLow, false)
+	o := q.of.cfg.Offset
+	if at := b.at[o]; at != 0 && b.lines[at-1].irq == q.of && b.lines[at-1].refused == nil {
+		if v, err := b.chip.Read(LinesOf(o)); err == nil && v.Valid.Has(o) {
+			q.of.saw(v.High.Has(o) != q.of.cfg.ActiveLow, false)
 		} // else the last edge's level is the answer, and the next check's matter
 	}
 	q.answer <- struct{}{}

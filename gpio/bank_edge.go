@@ -54,14 +54,14 @@ func (b *Bank) edge(e *Edge) {
 	}
 }
 
-// early tells that an edge is older than the first reading, which has told what it did; or, of a line with a pull, that it came so
+// early tells that an edge is older than the line's first reading, which has told what it did; or, of a line with a pull, that it came so
 // soon that it may be the pull's doing. It is no press then.
 func (b *Bank) early(l *bankLine, e *Edge) bool {
 	quiet := time.Duration(0)
 	if l.cfg.Pull == PullUp || l.cfg.Pull == PullDown {
 		quiet = startQuiet + l.cfg.Debounce
 	}
-	return e.At.Before(b.readAt.Add(quiet))
+	return e.At.Before(l.since.Add(quiet))
 }
 
 // settled tells the level that has settled by now, if there is one.

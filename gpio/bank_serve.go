@@ -24,11 +24,12 @@ var (
 // session is the time from opening a chip to closing it.
 type session struct {
 	chip     Chip
+	edges    chan Edge
 	timer    *time.Timer
 	armed    time.Time // when timer fires
 	failures int       // in a row
 	unread   bool      // the failure was a check's, which has to be done again
-	readAt   time.Time // when the lines were read for the first time
+	fresh    bool      // some line has not been read yet, or is to be told anew
 
 	// When to do what; zero: never.
 	retryAt, checkAt, recheckAt, claimAt, settleAt time.Time
@@ -38,9 +39,10 @@ type session struct {
 func (b *Bank) serve(ctx context.Context, chip Chip) error {
 	b.session = session{chip: chip, timer: time.NewTimer(time.Hour)}
 	defer b.timer.Stop()
-	edges, ended, stop := b.start(ctx)
+	ended, stop := b.start(ctx)
 	defer stop()
-	if err := b.begin(ctx, edges); err != nil {
+	edges := b.edges
+	if err := b.begin(ctx); err != nil {
 		return err
 	}
 	for {
@@ -79,33 +81,35 @@ func (b *Bank) serve(ctx context.Context, chip Chip) error {
 }
 
 // start claims the lines, so that no edge is missed from then on, and has a goroutine watch them, which stop ends and awaits.
-func (b *Bank) start(ctx context.Context) (edges chan Edge, ended chan error, stop func()) {
-	b.takeWishes()
+func (b *Bank) start(ctx context.Context) (ended chan error, stop func()) {
+	b.replan()
+	b.pay()
+	b.fresh = true
 	for i := range b.lines {
-		b.lines[i].ok = false
+		b.lines[i].ok, b.lines[i].fresh = false, true
 	}
 	b.claim()
 	ctx, cancel := context.WithCancel(ctx)
-	edges, ended = make(chan Edge, edgesWaiting), make(chan error, 1)
+	edges, ended := make(chan Edge, edgesWaiting), make(chan error, 1)
+	b.edges = edges
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
 		ended <- b.chip.Watch(ctx, edges)
 	}()
-	return edges, ended, func() { cancel(); <-gone }
+	return ended, func() { cancel(); <-gone }
 }
 
 // begin reads all lines for the first time, and tells them.
-func (b *Bank) begin(ctx context.Context, edges <-chan Edge) error {
-	b.readAt = time.Now()
-	v, err := b.chip.Read(b.claimed())
+func (b *Bank) begin(ctx context.Context) error {
+	v, err := b.readFresh()
 	for _, pause := range retryAfter {
 		if err == nil {
 			break
 		}
 		select {
 		case <-time.After(pause):
-			v, err = b.chip.Read(b.claimed())
+			v, err = b.readFresh()
 		case <-ctx.Done():
 			return nil
 		}
@@ -114,23 +118,51 @@ func (b *Bank) begin(ctx context.Context, edges <-chan Edge) error {
 		return err
 	}
 	b.up()
+	b.tellFresh(&v)
+	b.checkAt = time.Now().Add(b.cfg.Check)
+	return nil
+}
+
+// readFresh reads the lines that have not been read yet.
+func (b *Bank) readFresh() (Levels, error) {
+	var mask Lines
+	any, now := false, time.Now()
+	for i := range b.lines {
+		if l := &b.lines[i]; l.fresh {
+			any, l.since = true, now
+			mask.Set(l.cfg.Offset, l.refused == nil)
+		}
+	}
+	if !any {
+		return Levels{}, nil
+	}
+	return b.chip.Read(mask)
+}
+
+// tellFresh tells those lines, and those that are to be told anew.
+func (b *Bank) tellFresh(v *Levels) {
 	for i := range b.lines {
 		l := &b.lines[i]
-		l.suspect, l.differs, l.faults, l.settle.pending = false, false, 0, false
+		if l.anew && !l.fresh {
+			b.tell(l, l.active, false, time.Now())
+		}
+		if !l.fresh {
+			continue
+		}
+		l.fresh, l.anew, l.suspect, l.differs, l.faults, l.settle.pending = false, false, false, false, 0, false
 		asked := l.wants == wantsWish || l.unsure
 		l.unsure = false
 		switch {
 		case l.irq != nil:
-			b.seeInterrupt(l, &v)
+			b.seeInterrupt(l, v)
 		case l.refused != nil:
 			b.unavailable(l, l.refused, asked)
 		default:
-			b.confirm(l, &v, asked)
+			b.confirm(l, v, asked)
 		}
 		l.wants = wantsNothing
 	}
-	b.checkAt = time.Now().Add(b.cfg.Check)
-	return nil
+	b.fresh = false
 }
 
 // claim asks the chip for all lines; what works already stays as it is.

@@ -5,17 +5,49 @@ import (
 	"time"
 )
 
-// takeWishes fetches what Set was told.
+// Set wishes an output to be active, or not. It returns at once; of several wishes for one line that wait, the latest counts.
+// When the wish has been written and read back, one event tells the line's state, changed or not, or why it is not available. A wish
+// waits while the chip is not available, and is what the output gets when it returns. A name that is no output's is logged and ignored.
+func (b *Bank) Set(line string, active bool) {
+	b.mu.Lock()
+	c, ok := b.outputs[line]
+	if ok {
+		b.waiting.Set(c.Offset, true)
+		b.high.Set(c.Offset, c.Level(active))
+	}
+	b.mu.Unlock()
+	if !ok {
+		b.log.Warn("a wish for what is no output", "line", line)
+		return
+	}
+	b.poke()
+}
+
+// poke has Run look at what was wished.
+func (b *Bank) poke() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// takeWishes fetches what Set was told; while there are other lines to come, only what the present ones are owed.
 func (b *Bank) takeWishes() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for i := range b.wishes {
-		if w := &b.wishes[i]; w.waiting {
-			l := &b.lines[i]
-			l.wished, l.wish, l.wants = true, w.active, wantsWish
-			w.waiting = false
+	mask := &b.waiting
+	if b.next != nil {
+		mask = &b.leaving
+	}
+	for o := range mask.All() {
+		if b.at[o] == 0 {
+			continue // it came and went before it was ever claimed
+		}
+		if l := &b.lines[b.at[o]-1]; l.cfg.Output {
+			l.wished, l.wish, l.wants = true, b.high.Has(o) != l.cfg.ActiveLow, wantsWish
 		}
 	}
+	*mask = Lines{}
 }
 
 // attempt writes what is wanted, and checks all lines if that is due. A failure is forgiven, and tried again soon, unless there
@@ -38,8 +70,24 @@ func (b *Bank) attempt(check bool) error {
 	return nil
 }
 
-// write writes all wants in one go, reads back, and tells what the chip confirms. What fails stays wanted.
+// write makes what Change was told true, and then what Set was told.
 func (b *Bank) write() error {
+	err := b.follow()
+	if err == nil {
+		err = b.put()
+	}
+	if err != nil || !b.fresh {
+		return err
+	}
+	v, err := b.readFresh()
+	if err == nil {
+		b.tellFresh(&v)
+	}
+	return err
+}
+
+// put writes all wants in one go, reads back, and tells what the chip confirms. What fails stays wanted.
+func (b *Bank) put() error {
 	b.takeWishes()
 	var mask, high Lines
 	for i := range b.lines {
@@ -110,7 +158,7 @@ func (b *Bank) confirm(l *bankLine, v *Levels, asked bool) {
 	case l.faults < 2: // one alone may be a pin that was just about to follow
 		if l.faults++; l.faults == 2 {
 			news = true
-			l.fault = fmt.Errorf("%s: the pin does not follow what the chip drives: look for a short circuit, an overload or a dead driver", l.what)
+			l.fault = l.short()
 			b.log.Warn("an output's pin does not follow", "err", l.fault)
 		}
 	}
@@ -118,4 +166,9 @@ func (b *Bank) confirm(l *bankLine, v *Levels, asked bool) {
 		l.settle.set(active)
 		b.tell(l, active, false, time.Now())
 	}
+}
+
+// short says that an output's pin does not follow.
+func (l *bankLine) short() error {
+	return fmt.Errorf("%s: the pin does not follow what the chip drives: look for a short circuit, an overload or a dead driver", l.what)
 }

@@ -194,7 +194,7 @@ func (w *expanderWatch) stillHeld(flagged bool) bool {
 	case !w.blind && w.toldDark:
 		w.toldDark = false
 		w.log.Info("interrupt line is available again")
-	case w.blind && !w.toldDark && !errors.Is(err, errNotOpen) && !errors.Is(err, context.Canceled): // else its bank starts later, or ended before
+	case w.blind && !w.toldDark && !passing(err):
 		w.toldDark = true
 		w.log.Warn("interrupt line is not available, polling", "every", w.cfg.Poll, "error", err)
 	}
@@ -223,6 +223,11 @@ func (w *expanderWatch) stillHeld(flagged bool) bool {
 		}
 	}
 	return false
+}
+
+// passing tells that an interrupt line is not available only because its bank or this chip's begins later, or ends sooner.
+func passing(err error) bool {
+	return errors.Is(err, errNotOpen) || errors.Is(err, errLeft) || errors.Is(err, context.Canceled)
 }
 
 // next is when to look without a signal.

@@ -3,6 +3,7 @@ package gpio
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -16,19 +17,33 @@ const _ = uint(recheckAfter - assertedWait) // does not compile where it is not
 
 // interrupt is a line of a bank that serves expanders. Its methods may be called by any goroutine.
 type interrupt struct {
-	bank   *Bank
-	offset uint32
+	bank *Bank
+	cfg  LineConfig // its name may be an earlier one
 
 	mu     sync.Mutex // guards the following
 	subs   []chan struct{}
 	active bool
 	err    error // why the line cannot be read
+	left   bool  // it cannot be read any more
 }
 
 // question is Asserted's to the bank's goroutine.
 type question struct {
 	of     *interrupt
 	answer chan struct{} // capacity 1; gets a value when of is up to date
+}
+
+// Interrupt gives the interrupt line of that name in BankConfig.Interrupts, or as Change has it, and panics if there is none. It may
+// be used by any goroutine, before and after Run too: then it is not available, and so it is once Change took it away. A line that
+// Change merely renamed stays the same one.
+func (b *Bank) Interrupt(name string) Interrupt {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i, ok := b.irqs[name]
+	if !ok {
+		panic(fmt.Sprintf("gpio: chip %q has no interrupt line %q", b.cfg.Chip, name))
+	}
+	return i
 }
 
 // Subscribe implements Interrupt. A line that is active already, or is so again when its chip returns, signals as well.
@@ -78,6 +93,9 @@ func (i *interrupt) last() (bool, error) {
 func (i *interrupt) saw(active, signal bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if i.left {
+		return
+	}
 	i.active, i.err = active, nil
 	if !active || !signal {
 		return
@@ -94,7 +112,16 @@ func (i *interrupt) saw(active, signal bool) {
 func (i *interrupt) failed(err error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.err = err
+	if !i.left {
+		i.err = err
+	}
 }
 
-var errNotOpen = errors.New("the chip has not been opened yet")
+// end takes note that the line can never be read again.
+func (i *interrupt) end(err error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.err, i.left = err, true
+}
+
+var errNotOpen = errors.New("it is not in use yet")
