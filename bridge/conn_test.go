@@ -121,7 +121,7 @@ func FuzzConn(f *testing.F) {
 func TestParseBroker(t *testing.T) {
 	for _, test := range []struct{ in, want string }{
 		{"tcp://host", "tcp://host:1883"}, {"mqtt://host:1", "tcp://host:1"}, {"ssl://host", "tls://host:8883"}, {"MQTTS://u:p@host", "tls://host:8883"},
-		{"ws://host", "ws://host:80/mqtt"}, {"wss://host/x?y=1", "wss://host:443/x?y=1"}, {"tcp://[fe80::1%25eth0]:1883", "tcp://[fe80::1%25eth0]:1883"},
+		{"ws://host", "ws://host:80/mqtt"}, {"wss://host/x", "wss://host:443/x"}, {"wss://host/x?y=1", ""}, {"ws://host?", ""}, {"tcp://[fe80::1%25eth0]:1883", "tcp://[fe80::1%25eth0]:1883"},
 		{"host:1883", ""}, {"tcp://", ""}, {"tcp://:1883", ""}, {"http://host", ""}, {"tcp://host/path", ""}, {"tcp://u:p@ho st", ""}, {"", ""},
 		{"u:p@host", ""}, {"ftp://u:p@host", ""}, {"tcp://u:p@host:0", ""}, {"tcp://u:p@host?x=1", ""}, {"ws://u:p@host#x", ""}, {"tcp://u:p@", ""},
 		{"mqtt://me:host:1883", ""}, {"tcp://fe80::1", ""}, {"tcp://[fe80::1]", "tcp://[fe80::1]:1883"},
@@ -135,7 +135,7 @@ func TestParseBroker(t *testing.T) {
 		if (err != nil) != (test.want == "") {
 			t.Errorf("%q: %v", test.in, err)
 		}
-		if err != nil && bytes.Contains([]byte(err.Error()), []byte("u:p@")) {
+		if err != nil && (strings.Contains(err.Error(), "u:p") || strings.Contains(err.Error(), "x=1")) {
 			t.Errorf("the password is told: %v", err)
 		}
 	}

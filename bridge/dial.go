@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/url"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -99,20 +98,23 @@ func parseBroker(broker string) (endpoint, *url.Userinfo, error) {
 	case u.Fragment != "" || strings.Contains(rest, "#"):
 		return refuse(": a URL of a broker has no #: remove it and what follows")
 	case !web && (strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.ForceQuery):
-		return refuse(" has a path, which only ws and wss have: remove %q", cut(rest[strings.IndexAny(rest, "/?"):]))
+		_, shown, _ := strings.Cut(redact(broker), "://")
+		return refuse(" has a path, which only ws and wss have: remove %q", cut(shown[max(0, strings.IndexAny(shown, "/?")):]))
+	case u.RawQuery != "" || u.ForceQuery:
+		return refuse(" has a ? in it, and what follows would be shown in logs: remove it; what is secret belongs into password_file")
 	case web:
 		if e.path = u.EscapedPath(); e.path == "" || e.path == "/" {
 			e.path = "/mqtt" // what most brokers want, and mosquitto takes any
-		}
-		if u.RawQuery != "" {
-			e.path += "?" + u.RawQuery
 		}
 	}
 	return e, u.User, nil
 }
 
-// redact takes the credentials out of a URL that may be malformed.
+// redact takes the credentials out of a URL that may be malformed, and what stands behind a ?, which may be a token.
 func redact(s string) string {
+	if i := strings.IndexByte(s, '?'); i > strings.LastIndexByte(s, '@') && i+1 < len(s) {
+		s = s[:i+1] + "..."
+	}
 	if at := strings.LastIndexByte(s, '@'); at >= 0 {
 		if i := strings.Index(s, "://"); i >= 0 && i < at {
 			return s[:i+3] + s[at+1:]
@@ -192,13 +194,17 @@ func deadline(ctx context.Context) time.Time {
 }
 
 // secureConfig reads the certificates, so that new ones are in use from the next connection on.
-func secureConfig(ca, cert, key, serverName, host string) (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host}
-	if serverName != "" {
-		c.ServerName = serverName
+func secureConfig(cfg *SessionConfig, host string) (*tls.Config, error) {
+	c := &tls.Config{
+		MinVersion: tls.VersionTLS12, ServerName: host,
+		InsecureSkipVerify: cfg.Insecure, // #nosec G402 -- only by insecure: true, which the log and gateway/health shout about
 	}
+	if cfg.ServerName != "" {
+		c.ServerName = cfg.ServerName
+	}
+	ca, cert, key := cfg.CA, cfg.Cert, cfg.Key
 	if ca != "" {
-		pem, err := os.ReadFile(ca)
+		pem, err := readBounded(ca)
 		if err != nil {
 			return nil, fmt.Errorf("ca: %w", err)
 		}
@@ -211,7 +217,15 @@ func secureConfig(ca, cert, key, serverName, host string) (*tls.Config, error) {
 		if cert == "" || key == "" {
 			return nil, errors.New("cert and key: give both or none")
 		}
-		pair, err := tls.LoadX509KeyPair(cert, key)
+		public, err := readBounded(cert)
+		if err != nil {
+			return nil, fmt.Errorf("cert: %w", err)
+		}
+		secret, err := readBounded(key)
+		if err != nil {
+			return nil, fmt.Errorf("key: %w", err)
+		}
+		pair, err := tls.X509KeyPair(public, secret)
 		if err != nil {
 			return nil, fmt.Errorf("cert %s and key %s: %w", cert, key, err)
 		}

@@ -48,6 +48,7 @@ func askSystem(ctx context.Context, host string) []string {
 	ctx, cancel := context.WithTimeout(ctx, resolveLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "getent", "ahosts", "--", host)
+	cmd.Env = []string{} // which may hold a password
 	cmd.WaitDelay = 100 * time.Millisecond
 	out, err := cmd.Output()
 	if err != nil {

@@ -17,9 +17,9 @@ type candidate struct {
 }
 
 // newCandidate reads a broker's URL. A user in it counts where the configuration has none.
-func newCandidate(broker, user, pass string) candidate {
+func newCandidate(broker, user string) candidate {
 	var inURL *url.Userinfo
-	c := candidate{user: user, pass: pass}
+	c := candidate{user: user}
 	c.end, inURL, c.bad = parseBroker(broker)
 	c.name = c.end.String()
 	if c.bad != nil {
@@ -27,9 +27,7 @@ func newCandidate(broker, user, pass string) candidate {
 	}
 	if c.user == "" && inURL != nil {
 		c.user = inURL.Username()
-		if p, ok := inURL.Password(); ok && c.pass == "" {
-			c.pass = p
-		}
+		c.pass, _ = inURL.Password()
 	}
 	return c
 }
@@ -51,7 +49,7 @@ func newRotation(cfg *SessionConfig) rotation {
 	}
 	r := rotation{prefer: cfg.PreferFirst && len(urls) > 1}
 	for _, u := range urls {
-		r.all = append(r.all, newCandidate(u, cfg.Username, cfg.Password))
+		r.all = append(r.all, newCandidate(u, cfg.Username))
 	}
 	return r
 }

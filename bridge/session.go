@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -181,7 +180,7 @@ type peer struct {
 // connect makes one attempt, with the broker whose turn it is.
 func (s *Session) connect(ctx context.Context) (*peer, error) {
 	to := s.turn.now()
-	s.note(func(st *Stats) { st.Broker = to.name })
+	s.note(func(st *Stats) { st.Broker, st.Insecure = to.name, s.cfg.Insecure && to.end.secure() })
 	p, err := s.open(ctx, to, s.cfg.ClientID, &s.cfg.Status)
 	s.beat()
 	return p, err
@@ -192,20 +191,20 @@ func (s *Session) open(ctx context.Context, to *candidate, id string, will *Stat
 	if to.bad != nil {
 		return nil, to.bad
 	}
-	pass := to.pass
-	if s.cfg.PasswordFile != "" {
-		b, err := os.ReadFile(s.cfg.PasswordFile)
-		if err != nil {
-			return nil, explain(fmt.Errorf("password_file: %w", err), to.end, false)
-		}
-		pass = strings.TrimRight(string(b), "\r\n")
+	pass, err := s.cfg.password(to.pass)
+	if err != nil {
+		return nil, explain(err, to.end, false)
 	}
-	secure, err := secureConfig(s.cfg.CA, s.cfg.Cert, s.cfg.Key, s.cfg.ServerName, to.end.host)
+	secure, err := secureConfig(&s.cfg, to.end.host)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return nil, explain(err, to.end, false)
 	}
 	if err != nil {
 		return nil, err
+	}
+	if s.cfg.Insecure && to.end.secure() && s.told.first("insecure") {
+		s.log.Error("INSECURE: THE BROKER'S CERTIFICATE IS NOT CHECKED: whoever is between can read everything, the password too, and switch "+
+			"every output: remove insecure, and set ca to the certificate of the authority that signed the broker's", "broker", to.name)
 	}
 	stream, raw, err := dial(ctx, to.end, secure, s.cfg.Timeout)
 	if err != nil {

@@ -12,12 +12,13 @@ type SessionConfig struct {
 	PreferFirst  bool     // go back to the first of Brokers when it answers again
 	ClientID     string
 	Username     string // empty: the one in the broker's URL
-	Password     string
-	PasswordFile string // read instead of Password; a line's end is cut off
+	PasswordFile string // its password, read at every attempt; a line's end is cut off
+	PasswordEnv  string // the environment's variable with it, where there is no file
 
 	CA         string // file of certificates that are trusted; empty: the system's
 	Cert, Key  string // files of the client certificate; empty: none
 	ServerName string // expected in the broker's certificate; empty: the host in the URL
+	Insecure   bool   // the broker's certificate is not looked at; said in the log with the first connection
 
 	KeepAlive     time.Duration // 0: the constant KeepAlive
 	Status        Status        // with all its fields given
@@ -53,6 +54,7 @@ type Stats struct {
 	Healed     uint64    // times that our status had been overwritten, and was published again
 	Refused    []string  // subscriptions that the broker refused
 	Unheard    bool      // our own status did not come back: the broker forbids something, and does not say so
+	Insecure   bool      // the certificate of Broker is not checked
 	OtherBoard string    // serial of another board that uses our name; empty: none seen
 	LastError  error     // why it is down now, or was last; nil: never
 	Alive      time.Time // when the session's goroutine last came by; while Run runs, with the default timeouts, never older than 20 s

@@ -184,7 +184,7 @@ put "$rules_file" 0644 "$rules"
 put "$example" 0644 "$etc/config.example.yaml"
 if [ -z "$there" ]; then
 	cp "$example" "$config.new"
-	chmod 0640 "$config.new" # it may come to hold a password
+	chmod 0640 "$config.new" # what a house has and where is nobody else's business
 	system chown root:gatewayd "$config.new"
 	mv -f "$config.new" "$config"
 fi

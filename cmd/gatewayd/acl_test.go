@@ -57,9 +57,19 @@ func guarded(t *testing.T, text string, drop ...string) *mqtttest.Mosquitto {
 // as gives the URL by which a user reaches a broker.
 func as(user string, m *mqtttest.Mosquitto) string { return "tcp://" + user + ":secret@" + m.Addr() }
 
+// asGateway begins the section mqtt with the gateway's user.
+func asGateway(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(file, []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("mqtt: {username: gateway, password_file: %q, ", file)
+}
+
 // The list suffices: with it a gateway, Home Assistant and forget do all that they do without one.
 func TestAccessListSuffices(t *testing.T) {
-	garden := []string{"mqtt: {", "mqtt: {username: gateway, password: secret, ", "bus1-2,", "bus1-2, home_assistant: {area: Garden},"}
+	garden := []string{"mqtt: {", asGateway(t), "bus1-2,", "bus1-2, home_assistant: {area: Garden},"}
 	m := guarded(t, strings.NewReplacer("BROKER", "localhost", garden[2], garden[3]).Replace(homeConfig))
 	h := &home{t: t, broker: m.Addr(), sent: map[string]int{}}
 	h.ha = hatest.Start(t, m.Addr(), hatest.Options{})
@@ -182,7 +192,7 @@ func (c *client) also(filter string) {
 
 // A broker that forbids the gateway its topics does not say so: the gateway finds out by its own status, which does not come back.
 func TestAccessListForgotten(t *testing.T) {
-	user := []string{"mqtt: {", "mqtt: {username: gateway, password: secret, "}
+	user := []string{"mqtt: {", asGateway(t)}
 	m := guarded(t, strings.ReplaceAll(homeConfig, "BROKER", "localhost"), "topic readwrite gatewayd/shed/#")
 	h := &home{t: t, broker: m.Addr(), sent: map[string]int{}}
 	h.ha = hatest.Start(t, m.Addr(), hatest.Options{})

@@ -105,8 +105,8 @@ func newGateway(cfg *config.Config, hw hardware, log *slog.Logger, m manner) (*g
 func sessionConfig(cfg *config.Config) bridge.SessionConfig {
 	m := &cfg.MQTT
 	return bridge.SessionConfig{
-		Broker: m.Broker, Brokers: m.Brokers, PreferFirst: m.PreferFirst, ClientID: m.ClientID, Username: m.Username, Password: m.Password, PasswordFile: m.PasswordFile,
-		CA: m.CA, Cert: m.Cert, Key: m.Key, ServerName: m.ServerName, KeepAlive: m.KeepAlive,
+		Broker: m.Broker, Brokers: m.Brokers, PreferFirst: m.PreferFirst, ClientID: m.ClientID, Username: m.Username, PasswordFile: m.PasswordFile, PasswordEnv: m.PasswordEnv,
+		CA: m.CA, Cert: m.Cert, Key: m.Key, ServerName: m.ServerName, Insecure: m.Insecure, KeepAlive: m.KeepAlive,
 	}
 }
 
@@ -260,6 +260,9 @@ func (g *gateway) troubles(s *bridge.Stats) (all []string) {
 	}
 	if s.Unheard {
 		all = append(all, "our own status does not come back from the broker: its access list seems to forbid it (gatewayd acl writes what is needed)")
+	}
+	if s.Insecure {
+		all = append(all, "INSECURE: the broker's certificate is not checked, and whoever is between can switch everything: remove insecure, and set ca")
 	}
 	if s.OtherBoard != "" {
 		all = append(all, fmt.Sprintf("another board, serial %s, uses our name: give each gateway a device name of its own", s.OtherBoard))

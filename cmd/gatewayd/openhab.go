@@ -60,7 +60,7 @@ func (o *openhabFiles) write(out io.Writer) error {
 
 // brokerOf is how openHAB reaches the gateway's broker, the first of several; uid is that of a Bridge that is there.
 func brokerOf(m *config.MQTT, uid string) *openhab.Broker {
-	b := &openhab.Broker{UID: uid, Authority: m.CA != "", Username: m.Username, PasswordWanted: m.Password != "" || m.PasswordFile != ""}
+	b := &openhab.Broker{UID: uid, Authority: m.CA != "", Username: m.Username, PasswordWanted: m.PasswordFile != "" || m.PasswordEnv != ""}
 	if u, err := url.Parse(m.All()[0]); err == nil {
 		b.Host, b.Port, b.WebSocketPath = u.Hostname(), u.Port(), u.Path
 		b.Secure = u.Scheme == "tls" || u.Scheme == "wss"

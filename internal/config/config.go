@@ -41,12 +41,13 @@ type MQTT struct {
 	Brokers      []string // several, as Broker; nil: that one
 	PreferFirst  bool     // go back to the first when it answers again
 	Username     string
-	Password     string
 	PasswordFile string // holds the password, perhaps with a line end; path as CA
+	PasswordEnv  string // the environment's variable that holds it
 	ClientID     string
 	CA           string // PEM file; empty: the system's. Load makes the paths absolute, Parse leaves them as they are
 	Cert, Key    string // PEM files of the client certificate; both or none
 	ServerName   string // expected in the broker's certificate; empty: the URL's host
+	Insecure     bool   // the broker's certificate is not checked
 	KeepAlive    time.Duration
 }
 
@@ -105,7 +106,7 @@ type Sensor struct {
 
 // Load reads the file at path, or standard input if path is "-". The error holds Errors if the configuration has mistakes; any
 // other error says that the file cannot be read. Unlike Parse it also looks for the files that the configuration names, relative to
-// its own folder, and at who can read the secrets.
+// its own folder or to the service's credentials, and at who can read the secrets.
 func Load(path string) (c *Config, warnings []Problem, err error) {
 	in, name, dir := io.Reader(os.Stdin), "<stdin>", "."
 	if path != "-" {
@@ -123,7 +124,7 @@ func Load(path string) (c *Config, warnings []Problem, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, nil, fmt.Errorf("configuration %s: %w", name, err)
 	}
-	return parse(name, data, func(d *draft) { d.checkFiles(dir, path) })
+	return parse(name, data, func(d *draft) { d.checkFiles(dir) })
 }
 
 // cannotRead says why there is no configuration, and what helps.
@@ -176,8 +177,8 @@ func parse(file string, data []byte, more func(*draft)) (*Config, []Problem, err
 	return d.build(), warnings, nil
 }
 
-// Print writes the complete configuration as YAML, all defaults included, from which Parse makes an equal Config; but passwords are
-// replaced. The Config must come from Load or Parse.
+// Print writes the complete configuration as YAML, all defaults included, from which Parse makes an equal Config. There are no secrets
+// in it. The Config must come from Load or Parse.
 func (c *Config) Print(w io.Writer) error {
 	e := yaml.NewEncoder(w)
 	e.SetIndent(2)

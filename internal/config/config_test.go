@@ -49,16 +49,12 @@ func TestPrint(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s printed cannot be read:\n%v\n%s", file, err, got)
 		}
-		again.MQTT.Password = c.MQTT.Password
 		equal(t, file+" printed and read", exported(again), exported(c))
 		if twice := printed(t, again); !bytes.Equal(got, twice) {
 			t.Errorf("%s printed twice differs:\n%s\n%s", file, got, twice)
 		}
 		if file != "testdata/everything.yaml" {
 			continue
-		}
-		if bytes.Contains(got, []byte(c.MQTT.Password)) {
-			t.Errorf("the password is printed:\n%s", got)
 		}
 		golden := "testdata/everything.golden"
 		if *update {

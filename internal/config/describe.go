@@ -188,12 +188,16 @@ func readSection[T any](r *notes, n *yaml.Node, path string, keys, elsewhere []k
 			good = false
 			continue
 		}
-		_, kpath := (&place{path: path}).at(clip(k.Value))
+		shown, _, glued := strings.Cut(k.Value, ":")
+		_, kpath := (&place{path: path}).at(clip(shown))
 		same := func(d key[T]) bool { return d.name == k.Value }
 		at := slices.IndexFunc(keys, same)
 		switch {
 		case at < 0 && slices.ContainsFunc(elsewhere, same):
 			r.errorf(k, kpath, "this key does not belong to this type, which has %s", join(names(keys), "and"))
+			good = false
+		case at < 0 && glued: // what follows may be a password, and is not repeated
+			r.errorf(k, kpath, `a blank is missing after the ":"`)
 			good = false
 		case at < 0:
 			if !r.full() {

@@ -49,7 +49,8 @@ func TestFiles(t *testing.T) {
 		if runtime.GOOS == "windows" {
 			want = 0
 		}
-		file := write("plain.yaml", "mqtt: {username: u, password: geheim}"+points, mode)
+		write("open", "geheim", mode)
+		file := write("plain.yaml", "mqtt: {username: u, password_file: open}"+points, 0o644)
 		if _, warnings, err := Load(file); err != nil || len(warnings) != want {
 			t.Errorf("password in a file with mode %o: warnings %v, error %v, want %d warnings", mode, warnings, err, want)
 		}
@@ -71,4 +72,48 @@ BAD:2:13: state_file: DIR is a folder, a file is wanted, such as DIR/state`)
 	} else if _, ok := err.(Errors); ok {
 		t.Errorf("a file that is not there is told as a mistake in it: %v", err)
 	}
+}
+
+// Secrets that the service alone has: systemd's credentials, and its environment. Who checks the file elsewhere is warned, no more.
+func TestSecretsOfTheService(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"c.yaml": "mqtt: {broker: tls://a, username: u, password_file: $CREDENTIALS_DIRECTORY/mqtt, cert: \"${CREDENTIALS_DIRECTORY}/cert\", key: $CREDENTIALS_DIRECTORY/key}\n" +
+			"inputs: [{name: a, line: 4}]\n",
+		"e.yaml": "mqtt: {username: u, password_env: GATEWAYD_TEST_SECRET}\ninputs: [{name: a, line: 4}]\n",
+		"mqtt":   "geheim", "cert": "", "key": "",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o400); err != nil {
+			t.Fatal(err)
+		}
+	}
+	said := func(name string, want ...string) *Config {
+		t.Helper()
+		c, warnings, err := Load(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(warnings) != len(want) {
+			t.Fatalf("%s: warnings %v, want %d", name, warnings, len(want))
+		}
+		for i, w := range warnings {
+			if !strings.Contains(w.Msg, want[i]) {
+				t.Errorf("%s: got %q, want %q in it", name, w.Msg, want[i])
+			}
+		}
+		return c
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", "")
+	said("c.yaml", "LoadCredential=mqtt:", "LoadCredential=cert:", "LoadCredential=key:")
+	t.Setenv("CREDENTIALS_DIRECTORY", dir)
+	c := said("c.yaml")
+	equal(t, "files", []string{c.MQTT.PasswordFile, c.MQTT.Cert, c.MQTT.Key}, []string{filepath.Join(dir, "mqtt"), filepath.Join(dir, "cert"), filepath.Join(dir, "key")})
+	t.Setenv("CREDENTIALS_DIRECTORY", filepath.Join(dir, "none"))
+	if _, _, err := Load(filepath.Join(dir, "c.yaml")); err == nil || !strings.Contains(err.Error(), "there is no file "+filepath.Join(dir, "none", "mqtt")) {
+		t.Errorf("a credential that the unit does not load: got %v", err)
+	}
+
+	said("e.yaml", "GATEWAYD_TEST_SECRET is not in this environment")
+	t.Setenv("GATEWAYD_TEST_SECRET", "geheim")
+	equal(t, "variable", said("e.yaml").MQTT.PasswordEnv, "GATEWAYD_TEST_SECRET")
 }

@@ -27,14 +27,15 @@ var mqttKeys = []key[*mqtt]{
 	field("broker", "the broker's URL; tcp://localhost:1883 unless said", oneBroker, func(m *mqtt) *string { return &m.Broker }),
 	field("brokers", "several brokers, in place of broker: when one is lost, the next is used", several(broker), func(m *mqtt) *[]string { return &m.Brokers }),
 	field("prefer_first", "go back to the first of brokers when it answers again", boolean, func(m *mqtt) *bool { return &m.PreferFirst }, false),
-	field("username", "the user, where the broker wants one", credential(wordOrNothing), func(m *mqtt) *string { return &m.Username }),
-	field("password", "the password; password_file keeps it out of this file", credential(redact), func(m *mqtt) *string { return &m.Password }),
+	field("username", "the user, where the broker wants one", username, func(m *mqtt) *string { return &m.Username }),
 	field("password_file", "a file with the password in it", path, func(m *mqtt) *string { return &m.PasswordFile }),
+	field("password_env", "the environment's variable with the password in it", variable, func(m *mqtt) *string { return &m.PasswordEnv }),
 	field("client_id", "what the broker calls this client", text("a text", 256), func(m *mqtt) *string { return &m.ClientID }),
 	field("ca", "a PEM file with the authority that signed the broker's certificate", path, func(m *mqtt) *string { return &m.CA }),
 	field("cert", "a PEM file with the client's certificate", path, func(m *mqtt) *string { return &m.Cert }),
 	field("key", "a PEM file with the client certificate's key", path, func(m *mqtt) *string { return &m.Key }),
 	field("server_name", "the name in the broker's certificate", text("a host name", 255), func(m *mqtt) *string { return &m.ServerName }),
+	field("insecure", "do not check the broker's certificate: anybody between could read and switch everything", boolean, func(m *mqtt) *bool { return &m.Insecure }, false),
 	field("keep_alive", "how soon a dead connection is noticed", duration(5*time.Second, time.Hour),
 		func(m *mqtt) *time.Duration { return &m.KeepAlive }, bridge.KeepAlive),
 	group("status", "where and how the gateway says that it is there", statusKeys, func(m *mqtt) *status { return &m.status }),
@@ -49,16 +50,6 @@ var statusKeys = []key[*status]{
 
 // path is a file's path; Load makes it absolute.
 var path = text("a file's path", 4096)
-
-// redacted stands for a password where a configuration is printed.
-const redacted = "(redacted)"
-
-func redact(password string) *yaml.Node {
-	if password == "" {
-		return nil
-	}
-	return word(redacted)
-}
 
 // broker is a broker's URL, which becomes one with scheme tcp, tls, ws or wss, and a port.
 var broker = scalar("a URL, such as tcp://homeassistant.local:1883", func(s string) (string, error) {
@@ -123,29 +114,32 @@ func (m *mqtt) check(d *draft) {
 		st.errorf(r, "stopped", "online and stopped are the same payload: nobody could tell one from the other")
 	}
 
-	if m.has("password") && m.has("password_file") {
-		m.errorf(r, "password", "there is a password_file, too: remove one of the two")
+	if m.has("password_env") && m.has("password_file") {
+		m.errorf(r, "password_env", "there is a password_file, too: remove one of the two")
 	}
-	for _, k := range []string{"password", "password_file"} {
+	for _, k := range []string{"password_file", "password_env"} {
 		if m.has(k) && !m.has("username") {
 			m.errorf(r, k, "there is no username: MQTT has no password without one")
 			break
 		}
-	}
-	if m.Password == redacted {
-		n, at := m.at("password")
-		r.warnf(n, at, "this is what check --print writes in place of a password: put the real one here")
 	}
 	for _, k := range [][2]string{{"cert", "key"}, {"key", "cert"}} {
 		if m.has(k[0]) && !m.has(k[1]) {
 			m.errorf(r, k[0], "there is no %s: a client certificate needs both cert and key", k[1])
 		}
 	}
+	if m.Insecure {
+		for _, k := range []string{"ca", "server_name"} {
+			if m.has(k) {
+				m.errorf(r, "insecure", "there is %s, which would not be looked at: remove insecure, or remove %[1]s", k)
+			}
+		}
+	}
 	if m.bad["broker"] || m.bad["brokers"] || slices.ContainsFunc(brokers, encrypted) {
 		return
 	}
-	for _, k := range []string{"ca", "cert", "key", "server_name"} {
-		if m.has(k) {
+	for _, k := range []string{"ca", "cert", "key", "server_name", "insecure"} {
+		if m.has(k) && (k != "insecure" || m.Insecure) {
 			m.errorf(r, k, "the connection to %s is not encrypted, so this has no use: write the broker as tls:// or wss://, or remove this", join(brokers, "and"))
 		}
 	}

@@ -21,8 +21,8 @@ var otherWords = map[string]string{
 	"pin": "line", "gpio": "line", "offset": "line", "channel": "line",
 	"invert": "active_low", "inverted": "active_low", "pullup": "pull", "pull_up": "pull", "bouncetime": "debounce",
 	"state_topic": "topic", "set_topic": "command_topic", "on_payload": "payload_on", "off_payload": "payload_off",
-	"host": "broker", "hostname": "broker", "server": "broker", "url": "broker", "servers": "brokers", "hosts": "brokers", "urls": "brokers", "fallback": "brokers", "user": "username", "pass": "password",
-	"restore": "initial", "restore_mode": "initial", "safe_state": "on_crash", "statefile": "state_file", "ca_cert": "ca", "ca_file": "ca", "cafile": "ca", "cert_file": "cert", "certfile": "cert", "key_file": "key", "keyfile": "key",
+	"host": "broker", "hostname": "broker", "server": "broker", "url": "broker", "servers": "brokers", "hosts": "brokers", "urls": "brokers", "fallback": "brokers", "user": "username", "credential": "password_file", "password_credential": "password_file",
+	"restore": "initial", "restore_mode": "initial", "safe_state": "on_crash", "statefile": "state_file", "tls_insecure": "insecure", "insecure_skip_verify": "insecure", "ca_cert": "ca", "ca_file": "ca", "cafile": "ca", "cert_file": "cert", "certfile": "cert", "key_file": "key", "keyfile": "key",
 	"interval": "every min_interval", "min_switch": "min_interval", "rate_limit": "min_interval", "throttle": "min_interval", "update_interval": "every", "period": "every", "addr": "address", "i2c_address": "address",
 	"members": "outputs", "entities": "outputs", "lights": "outputs", "driver": "type", "module": "type", "kind": "type component", "id": "name", "friendly_name": "label name", "title": "label name",
 	"unique_id": "id", "object_id": "id", "default_entity_id": "id", "platform": "component type", "class": "device_class", "entity_category": "category",
@@ -37,10 +37,18 @@ var planned = []string{
 	"counters", "meters", "dimmers", "covers", "scenes", "include", "above", "below", "filter", "calibrate", "expire_after",
 }
 
+// noPassword is said where a password is written into the configuration: it is shown to others when help is wanted, and copied into
+// backups and repositories. What it is is not repeated.
+const noPassword = "a password does not belong into this file, which gets shown and copied: write it into a file of its own that only gatewayd " +
+	"can read, and that file's name into password_file"
+
 const notYet = "planned, does not work yet: remove it"
 
 // unknownKey says what is wrong with a key that a section does not have.
 func unknownKey(name string, known []string) string {
+	if slices.Contains([]string{"password", "pass", "passwd", "secret"}, strings.ToLower(name)) && slices.Contains(known, "password_file") {
+		return noPassword
+	}
 	for _, k := range strings.Fields(otherWords[strings.ToLower(name)]) {
 		if slices.Contains(known, k) {
 			return fmt.Sprintf("unknown key, did you mean %q?", k)

@@ -54,18 +54,26 @@ var payload = verbatim("a text, taken as it is written", func(s string) error {
 	return nil
 }, quotedOrNothing)
 
-// credential is a user name or a password: MQTT has them as up to 65535 bytes.
-func credential(node func(string) *yaml.Node) value[string] {
-	return verbatim("a text, taken as it is written", func(s string) error {
-		if len(s) > 65535 {
-			return fmt.Errorf("is %d bytes long: MQTT has room for 65535", len(s))
-		}
-		if s == "" || !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
-			return errors.New("is empty, or has characters that MQTT does not allow")
-		}
-		return nil
-	}, node)
-}
+// username is a user's name: MQTT has room for 65535 bytes.
+var username = verbatim("a text, taken as it is written", func(s string) error {
+	if len(s) > 65535 {
+		return fmt.Errorf("is %d bytes long: MQTT has room for 65535", len(s))
+	}
+	if s == "" || !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
+		return errors.New("is empty, or has characters that MQTT does not allow")
+	}
+	return nil
+}, wordOrNothing)
+
+var isVariable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// variable is the name of a variable of the environment. What is not one may be the password itself, and is not repeated.
+var variable = scalar("the name of an environment variable, such as MQTT_PASSWORD", func(s string) (string, error) {
+	if len(s) > 256 || !isVariable.MatchString(s) {
+		return s, errors.New("the name of an environment variable is wanted, such as MQTT_PASSWORD, not the password itself")
+	}
+	return s, nil
+}, wordOrNothing)
 
 var notName = regexp.MustCompile(`[^a-z0-9_]+`)
 

@@ -16,7 +16,8 @@ import (
 )
 
 // WriteCertificates makes an authority and writes into dir, each with its .key: ca.pem, server.pem (for 127.0.0.1 and broker.test),
-// expired.pem, early.pem (not valid yet), client.pem, and other.pem, an authority that signed none of them.
+// expired.pem, early.pem (not valid yet), client.pem, self.pem (as server.pem, but signed by itself), and other.pem, an authority that
+// signed none of them.
 func WriteCertificates(tb testing.TB, dir string) {
 	tb.Helper()
 	now := time.Now()
@@ -29,6 +30,10 @@ func WriteCertificates(tb testing.TB, dir string) {
 	ca, key := authority("ca")
 	authority("other")
 	leaf := func(name string, from, to time.Duration, usage x509.ExtKeyUsage) {
+		ca, key := ca, key
+		if name == "self" {
+			ca, key = nil, nil
+		}
 		write(tb, dir, name, &x509.Certificate{
 			Subject: pkix.Name{CommonName: name}, NotBefore: now.Add(from), NotAfter: now.Add(to),
 			DNSNames: []string{"broker.test"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
@@ -38,6 +43,7 @@ func WriteCertificates(tb testing.TB, dir string) {
 	leaf("server", -time.Hour, time.Hour, x509.ExtKeyUsageServerAuth)
 	leaf("expired", -2*time.Hour, -time.Hour, x509.ExtKeyUsageServerAuth)
 	leaf("early", time.Hour, 2*time.Hour, x509.ExtKeyUsageServerAuth)
+	leaf("self", -time.Hour, time.Hour, x509.ExtKeyUsageServerAuth)
 	leaf("client", -time.Hour, time.Hour, x509.ExtKeyUsageClientAuth)
 }
 
