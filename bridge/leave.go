@@ -2,20 +2,23 @@ package bridge
 
 import "time"
 
+// leaveWithin is how long what is queued may take to be sent before the farewell.
+const leaveWithin = 2 * time.Second
+
 // stop leaves the broker for good. What it has not taken in time is lost.
 func (s *Session) stop(p *peer) {
 	farewell := s.cfg.Status.Stopped
 	if s.cfg.Forget != nil && s.cfg.Forget() {
-		s.Publish(Message{Topic: s.cfg.InfoTopic, QoS: 1, Retain: true, State: true})
+		s.Publish(clearing(s.cfg.InfoTopic))
 		s.out.forget(time.Now(), s.cfg.ForgetFirst)
 		farewell = ""
 	}
-	s.leave(p, farewell)
+	s.out.unmark()
+	s.leave(p, time.Now().Add(leaveWithin), farewell)
 }
 
-// leave sends what is left, for at most 2 s, says farewell on the status topic, and disconnects.
-func (s *Session) leave(p *peer, farewell string) {
-	limit := time.Now().Add(2 * time.Second)
+// leave sends what is left before the mark, until limit at most, says farewell on the status topic, clears topics, and disconnects.
+func (s *Session) leave(p *peer, limit time.Time, farewell string, gone ...string) {
 	ok := true
 	for ok && time.Now().Before(limit) {
 		if !p.flight.free(inFlight - 1) {
@@ -24,6 +27,9 @@ func (s *Session) leave(p *peer, farewell string) {
 		}
 		it, more := s.out.next()
 		if !more {
+			break
+		}
+		if it.turn {
 			break
 		}
 		if !it.online {
@@ -36,7 +42,11 @@ func (s *Session) leave(p *peer, farewell string) {
 	p.live.Store(false) // from here on our status is not online
 	if !p.conn.gone() {
 		left, _ := p.flight.counts() // what is overdue by now is given up
-		if s.send(p, s.status(farewell), time.Now()) == nil && s.await(p, left, time.Now().Add(time.Second)) {
+		said := s.send(p, s.status(farewell), time.Now()) == nil
+		for _, topic := range gone {
+			said = said && s.send(p, item{Message: clearing(topic)}, time.Now()) == nil
+		}
+		if said = said && s.await(p, left, time.Now().Add(time.Second)); said {
 			s.log.Info("disconnected from the broker", "broker", s.turn.now().name)
 		} else {
 			s.log.Warn("the broker did not acknowledge that we stop", "broker", s.turn.now().name)

@@ -13,6 +13,9 @@ type Message struct {
 	State bool
 }
 
+// clearing takes what is retained on a topic away.
+func clearing(topic string) Message { return Message{Topic: topic, QoS: 1, Retain: true, State: true} }
+
 // Inbound is a message from the broker.
 type Inbound struct {
 	Topic    string

@@ -50,6 +50,13 @@ func (n *notice) forget(key string) {
 	delete(n.said, key)
 }
 
+// clear makes everything new.
+func (n *notice) clear() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	clear(n.said)
+}
+
 func (n *notice) keep(key string, s said) bool {
 	if n.said == nil {
 		n.said = make(map[string]said)

@@ -20,6 +20,7 @@ type item struct {
 	Message
 	at     time.Time // when it was published; of an event
 	online bool      // no message but the place in the order where the birth message goes
+	turn   bool      // none either, but the place where another connection begins
 }
 
 // Dropped counts messages that never reached the broker, by cause.
@@ -39,6 +40,7 @@ type outbox struct {
 
 	mu         sync.Mutex // guards the following
 	open       bool       // between begin and end
+	turn       bool       // the next connection is to be left at once
 	starved    bool       // next found nothing and nobody was woken since
 	ring       []item     // ring[head:] waits
 	head       int
@@ -83,6 +85,12 @@ func (o *outbox) put(m Message, now time.Time) bool {
 		o.collapse()
 	}
 	o.push(item{Message: m, at: now})
+	o.call()
+	return true
+}
+
+// call wakes who found nothing.
+func (o *outbox) call() {
 	if o.starved {
 		o.starved = false
 		select {
@@ -90,16 +98,59 @@ func (o *outbox) put(m Message, now time.Time) bool {
 		default:
 		}
 	}
-	return true
 }
 
-// next takes the oldest item. When there is none, wake gets a token with the next put.
+// mark puts the place in the order where another connection is to begin: what is there goes over this one, what comes later over the
+// next one. While none is open, the next one that is opened is the wrong one, unless unmark comes first.
+func (o *outbox) mark() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.open {
+		o.turn = true
+		return
+	}
+	o.push(item{turn: true})
+	o.call()
+}
+
+// unmark takes marks away.
+func (o *outbox) unmark() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.turn = false
+	o.ring, o.head = slices.DeleteFunc(o.ring[o.head:], func(it item) bool { return it.turn }), 0
+}
+
+// drop forgets the states on these topics: they are not told again with the next connection. What is queued is sent.
+func (o *outbox) drop(topics []string) {
+	gone := make(map[string]bool, len(topics))
+	for _, t := range topics {
+		gone[t] = true
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.only(func(m *Message) bool { return !gone[m.Topic] })
+}
+
+// only keeps some of the states.
+func (o *outbox) only(keep func(*Message) bool) {
+	o.states = slices.DeleteFunc(o.states, func(m Message) bool { return !keep(&m) })
+	clear(o.index)
+	for i := range o.states {
+		o.index[o.states[i].Topic] = i
+	}
+}
+
+// next takes the oldest item; but a mark stays. When there is none, wake gets a token with the next put.
 func (o *outbox) next() (item, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.head == len(o.ring) {
 		o.starved = true
 		return item{}, false
+	}
+	if it := o.ring[o.head]; it.turn {
+		return it, true
 	}
 	return o.pop(), true
 }
@@ -109,7 +160,10 @@ func (o *outbox) begin(now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	events := o.ring[o.head:]
-	o.ring, o.head, o.open = make([]item, 0, len(o.states)+1+len(events)), 0, true
+	o.ring, o.head, o.open = make([]item, 0, len(o.states)+2+len(events)), 0, true
+	if o.turn {
+		o.push(item{turn: true})
+	}
 	for _, m := range o.states {
 		o.push(item{Message: m, at: now})
 	}
@@ -134,7 +188,7 @@ func (o *outbox) end(unacked []item) {
 		switch {
 		case it.clears():
 			open[it.Topic] = true
-		case !it.State && !it.online && again:
+		case !it.State && !it.online && !it.turn && again:
 			events = append(events, *it)
 		}
 	}
@@ -158,11 +212,7 @@ func (m *Message) clears() bool { return m.State && m.Retain && len(m.Payload) =
 // settle drops the states that have cleared their topic, but for those that are still open: a topic that is empty at the broker
 // may be another gateway's by the next connection, and each that ever was would be held.
 func (o *outbox) settle(open map[string]bool) {
-	o.states = slices.DeleteFunc(o.states, func(m Message) bool { return m.clears() && !open[m.Topic] })
-	clear(o.index)
-	for i := range o.states {
-		o.index[o.states[i].Topic] = i
-	}
+	o.only(func(m *Message) bool { return !m.clears() || open[m.Topic] })
 }
 
 // forget queues an empty message for each retained state: the broker then forgets it. Those on topics that match one of the filters
@@ -188,7 +238,7 @@ func (o *outbox) collapse() {
 	for i := len(o.ring) - 1; i >= o.head; i-- {
 		it := &o.ring[i]
 		switch {
-		case it.online:
+		case it.online, it.turn:
 		case it.State:
 			if seen[it.Topic] {
 				o.superseded++

@@ -3,6 +3,7 @@ package bridge
 import (
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -55,6 +56,18 @@ func newRotation(cfg *SessionConfig) rotation {
 }
 
 func (r *rotation) now() *candidate { return &r.all[r.at] }
+
+// find gives the place of a broker; -1: it is none of these.
+func (r *rotation) find(name string) int {
+	return slices.IndexFunc(r.all, func(c candidate) bool { return c.name == name })
+}
+
+// begins has the first round begin with a broker that was good before, if it is one of these and the first is not preferred.
+func (r *rotation) begins(name string) {
+	if i := r.find(name); i > 0 && !r.prefer {
+		r.at, r.begin, r.good = i, i, i
+	}
+}
 
 // failed notes an attempt that made no connection, and reports whether another broker is left in this round.
 func (r *rotation) failed(err error) (more bool) {

@@ -75,14 +75,17 @@ const (
 	attending              // live
 )
 
-// serve uses the connection until it ends, or ctx does, or a better broker is there. It returns why it ended; nil: we stopped;
-// errBack: we left it in order.
-func (s *Session) serve(ctx context.Context, p *peer, start time.Time) error {
+// serve uses the connection until it ends, or ctx does, or a better broker is there, or another connection is wanted. The end of try
+// tells of that until everything is subscribed to. It returns why it ended; nil: we stopped; errBack, errChange: we left it in order.
+func (s *Session) serve(ctx, try context.Context, p *peer, start time.Time) error {
 	s.beat()
 	stop := context.AfterFunc(ctx, func() { p.conn.fail(context.Canceled) })
-	err := s.subscribe(p)
-	if !stop() && err == nil {
+	err := s.subscribe(try, p)
+	if !stop() {
 		err = context.Canceled
+	} else if try.Err() != nil {
+		p.close()
+		return errChange
 	}
 	if err != nil {
 		p.conn.fail(err)
@@ -109,7 +112,10 @@ func (s *Session) serve(ctx context.Context, p *peer, start time.Time) error {
 			infoDue = nil
 			err = s.inform(p)
 		}
-		if err == nil {
+		if err == errChange && ctx.Err() == nil {
+			return s.move(p)
+		}
+		if err == nil || err == errChange {
 			err = p.flush()
 		}
 		if err != nil {
@@ -125,6 +131,9 @@ func (s *Session) serve(ctx context.Context, p *peer, start time.Time) error {
 		case now := <-tick.C:
 			s.beat()
 			s.unheard(p, now)
+			if s.tarries(now) {
+				return s.move(p)
+			}
 			// A broker that is stopped sends us our own will before it closes the connection: that is not worth a line.
 			if !p.healed.IsZero() && now.Sub(p.healed) > time.Second {
 				p.healed = time.Time{}
@@ -136,8 +145,13 @@ func (s *Session) serve(ctx context.Context, p *peer, start time.Time) error {
 			return s.lost(p, err)
 		case <-back:
 			s.log.Info("the first broker answers again, going back to it", "broker", s.turn.all[0].name, "from", s.turn.now().name)
-			s.leave(p, s.cfg.Status.Stopped)
+			s.leave(p, time.Now().Add(leaveWithin), s.cfg.Status.Stopped)
 			return errBack
+		case <-s.changes:
+			if err := s.retune(ctx, p); err != nil {
+				p.conn.fail(err)
+				return s.ended(p)
+			}
 		case <-ctx.Done():
 			s.stop(p)
 			return nil
@@ -189,6 +203,9 @@ func (s *Session) work(p *peer, start time.Time) error {
 		it, ok := s.out.next()
 		if !ok {
 			return nil
+		}
+		if it.turn {
+			return errChange
 		}
 		if it.online {
 			p.phase = settling

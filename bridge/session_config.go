@@ -40,6 +40,21 @@ type SessionConfig struct {
 	ProbeEvery         time.Duration // between two questions whether the first broker answers: 15 s
 }
 
+// complete fills in the defaults.
+func (c *SessionConfig) complete() {
+	def := func(d *time.Duration, to time.Duration) {
+		if *d == 0 {
+			*d = to
+		}
+	}
+	def(&c.KeepAlive, KeepAlive)
+	def(&c.RetryMin, time.Second)
+	def(&c.RetryMax, time.Minute)
+	def(&c.Timeout, 5*time.Second)
+	def(&c.AckTimeout, 10*time.Second)
+	def(&c.ProbeEvery, probeEvery)
+}
+
 // Stats is a snapshot of a session.
 type Stats struct {
 	Connected  bool
