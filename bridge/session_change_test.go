@@ -362,3 +362,21 @@ func TestDrop(t *testing.T) {
 	r.await(t, true)
 	w.until(t, "gw/b=3")
 }
+
+// TestChangeClearsLater: a status topic that is ours no more is cleared, also where no connection was open to do it.
+func TestChangeClearsLater(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	p := mqtttest.StartProxy(t, s.addr())
+	cfg := SessionConfig{Broker: "tcp://" + p.Addr(), Status: testStatus, InfoTopic: "gw/info", Info: []byte("{}")}
+	r := startSession(t, cfg)
+	r.await(t, true)
+	s.complete(map[string]string{"gw/status": "online", "gw/info": "{}"})
+	p.Closed.Store(true)
+	p.Kill()
+	s.complete(map[string]string{"gw/status": "offline", "gw/info": "{}"}) // by the will
+	cfg.Status.Topic, cfg.InfoTopic = "gw2/status", "gw2/info"
+	r.Session.change(cfg)
+	p.Closed.Store(false)
+	s.complete(map[string]string{"gw2/status": "online", "gw2/info": "{}"})
+}
