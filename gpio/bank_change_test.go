@@ -1,6 +1,7 @@
 package gpio
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -184,6 +185,73 @@ func TestBankChangeWhileChipIsDown(t *testing.T) {
 		b.chip.Recover()
 		b.want(time.Minute, "chip up", "door off", "light on", "fan on")
 		b.wantChanges(moved, "8 false", "3 true")
+		// One that is owed an OFF and comes back under another name is not switched off first.
+		b.bank.Change([]LineConfig{pump}, nil)
+		b.want(time.Second, "pump on")
+		b.chip.Fail(errors.New("gone"))
+		b.after(time.Second)
+		b.bank.Set("pump", false)
+		b.bank.Change(nil, nil)
+		b.want(time.Second)
+		b.bank.Change([]LineConfig{named(pump, "heater")}, nil)
+		b.chip.Recover()
+		moved()
+		b.want(time.Minute, `heater err output "heater" (line 8 on header): gone`, "chip up", "heater on")
+		b.wantChanges(moved)
+	})
+}
+
+// More changes come while the wishes for what leaves with the first are written.
+func TestBankChangeMeanwhile(t *testing.T) {
+	runBench(t, BankConfig{Lines: []LineConfig{lampLine, fanLine}}, func(b *bench) {
+		b.after(msec)
+		moved := b.changes()
+		answer := make(chan struct{})
+		b.chip.set(func() { b.chip.readErr = func() error { <-answer; return nil } })
+		b.bank.Set("lamp", true)
+		synctest.Wait()
+		b.bank.Set("lamp", false)
+		b.bank.Change([]LineConfig{fanLine}, nil)
+		answer <- struct{}{}
+		b.want(msec, "lamp on") // and what it is owed at the end is being written
+		b.bank.Set("fan", false)
+		b.bank.Change([]LineConfig{meterLine}, nil)
+		close(answer)
+		b.want(msec, "lamp off", "fan off", "meter off")
+		b.wantChanges(moved, "3 true", "3 false", "4 true")
+	})
+}
+
+// A line that is refused is told at once, and one that was is asked for again.
+func TestBankChangeRefused(t *testing.T) {
+	busy := errors.New("in use")
+	runBench(t, BankConfig{Lines: []LineConfig{lampLine, doorLine}}, func(b *bench) {
+		b.chip.FailLine(3, busy)
+		b.chip.FailLine(2, busy)
+		b.after(time.Minute) // lamp is not available
+		b.bank.Change([]LineConfig{lampLine, doorLine, meterLine}, nil)
+		b.want(msec, `meter err input "meter" (line 2 on header): in use`)
+		b.chip.FailLine(3, nil)
+		b.chip.FailLine(1, busy)
+		b.bank.Change([]LineConfig{lampLine, named(doorLine, "gate"), named(meterLine, "water")}, nil)
+		b.want(msec, "lamp off", `gate err input "gate" (line 1 on header): in use`, `water err input "water" (line 2 on header): in use`)
+		b.chip.FailLine(1, nil)
+		b.chip.FailLine(2, nil)
+		b.want(time.Minute, "gate off", "water off")
+	})
+}
+
+// A pin that does not follow is told under the new name.
+func TestBankChangeFault(t *testing.T) {
+	runBench(t, BankConfig{Lines: []LineConfig{lampLine}}, func(b *bench) {
+		b.after(msec)
+		b.chip.Drive(3, true)
+		b.after(time.Minute)
+		b.bank.Change([]LineConfig{named(lampLine, "light")}, nil)
+		time.Sleep(msec)
+		if e := <-b.events; describe(e) != "light off fault" || !strings.Contains(e.Fault.Error(), `output "light"`) {
+			t.Errorf("%s, %v; want a fault of light", describe(e), e.Fault)
+		}
 	})
 }
 
@@ -259,11 +327,44 @@ func TestBankChangeInterrupts(t *testing.T) {
 		default:
 			t.Error("no signal of the line that stayed")
 		}
-		b.bank.Change([]LineConfig{lampLine, LineConfig{Name: "button", Offset: 7, Pull: PullUp, ActiveLow: true}}, nil)
+		release = b.hold("lamp", false)
+		b.bank.Change([]LineConfig{lampLine, {Name: "button", Offset: 7, Pull: PullUp, ActiveLow: true}}, nil)
+		b.chip.Release(6) // the bank takes that edge still
+		release()
 		asserted(first, `interrupt "P1-31" of chip "header": it is not configured any more`)
-		b.want(time.Second, "button on")
+		asserted(second, `interrupt "GPIO7" of chip "header": it is not configured any more`)
+		b.want(time.Second, "lamp off", "button on")
 		b.chip.Release(7)
 		b.want(30*msec, "button off edge")
+		asserted(first, "not configured any more")
 		asserted(second, "not configured any more")
 	})
+}
+
+// BenchmarkBankChange has one of 500 lines be another one, until that was told.
+func BenchmarkBankChange(bm *testing.B) {
+	sim := NewSim(MaxLines)
+	events := make(chan Event, MaxLines)
+	lines := make([]LineConfig, 500)
+	for i := range lines {
+		lines[i] = LineConfig{Name: fmt.Sprintf("line%d", i), Offset: uint32(i), Output: i%2 == 0}
+	}
+	bank := NewBank(BankConfig{Chip: "chip", Lines: lines, Open: sim.Open}, events)
+	ctx, cancel := context.WithCancel(bm.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- bank.Run(ctx) }()
+	for range len(lines) + 1 {
+		<-events
+	}
+	n := 0
+	for bm.Loop() {
+		n++
+		lines[100] = LineConfig{Name: fmt.Sprintf("other%d", n), Offset: uint32(500 + n%2)}
+		bank.Change(lines, nil)
+		if e := <-events; e.Line != lines[100].Name {
+			bm.Fatalf("%+v", e)
+		}
+	}
+	cancel()
+	<-ended
 }

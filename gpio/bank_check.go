@@ -14,6 +14,7 @@ func (b *Bank) check() error {
 	if err != nil {
 		return err
 	}
+	b.take(b.edges, edgesWaiting) // those that came while it was read explain what was read
 	now, repair := time.Now(), false
 	b.came(now)
 	b.checkAt, b.recheckAt = now.Add(b.cfg.Check), time.Time{}

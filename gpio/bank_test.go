@@ -773,6 +773,27 @@ func TestBankEdgesBeforeSettling(t *testing.T) {
 	}
 }
 
+// The edge comes while the lines are read for the second time: it is a press still.
+func TestBankEdgesBeforeCheck(t *testing.T) {
+	runBench(t, BankConfig{Lines: []LineConfig{meterLine}}, func(b *bench) {
+		b.after(time.Second)
+		late := make(chan struct{})
+		b.chip.set(func() { b.chip.pass = func(*Edge) bool { <-late; return true } })
+		b.chip.Press(2)
+		reads := 0
+		b.chip.set(func() {
+			b.chip.readErr = func() error {
+				if reads++; reads == 2 {
+					close(late)
+					time.Sleep(msec)
+				}
+				return nil
+			}
+		})
+		b.want(10*time.Second, "meter on edge")
+	})
+}
+
 func TestBankEdgeAllocatesNothing(t *testing.T) {
 	events := make(chan Event, 1)
 	b := NewBank(BankConfig{Chip: "header", Lines: []LineConfig{meterLine, doorLine}}, events)

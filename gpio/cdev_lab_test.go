@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -103,6 +104,50 @@ func (s *simulated) open() *charDev {
 	}
 	s.t.Cleanup(func() { c.Close() })
 	return c.(*charDev)
+}
+
+// infos has the kernel tell of each request, release and new configuration of lines, by whomever; the function gives those so far,
+// of which the kernel keeps 32.
+func (s *simulated) infos(c *charDev, lines ...uint32) (told func() []uapi.LineInfoChangedV2) {
+	s.t.Helper()
+	fd, err := unix.Open(c.path, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { unix.Close(fd) })
+	for _, o := range lines {
+		if err := uapi.WatchLineInfoV2(uintptr(fd), &uapi.LineInfoV2{Offset: o}); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return func() (all []uapi.LineInfoChangedV2) {
+		for {
+			e, err := uapi.ReadLineInfoChangedV2(uintptr(fd))
+			if err != nil {
+				return all // no more
+			}
+			all = append(all, e)
+		}
+	}
+}
+
+// levels looks at two outputs as fast as it can until it is called, which tells what else they were than high and low.
+func (s *simulated) levels(high, low uint32) (other func() string) {
+	s.t.Helper()
+	script := `while :; do read a <"$1"; read b <"$2"; [ "$a$b" = 10 ] || { echo "$a$b"; exit 1; }; done`
+	watch := exec.Command("busybox", "sh", "-c", script, "levels", s.file(high, "value"), s.file(low, "value"))
+	said := &strings.Builder{}
+	watch.Stdout = said
+	if err := watch.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	other = sync.OnceValue(func() string {
+		watch.Process.Kill()
+		watch.Wait()
+		return said.String()
+	})
+	s.t.Cleanup(func() { other() })
+	return other
 }
 
 // noLeaks fails the test if, at its end, more goroutines or open files are left than now.
@@ -303,25 +348,7 @@ func TestLabKeep(t *testing.T) {
 	if err := c.Write(LinesOf(0, 1), LinesOf(0)); err != nil {
 		t.Fatal(err)
 	}
-	fd, err := unix.Open(c.path, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(fd)
-	for _, l := range lines {
-		if err := uapi.WatchLineInfoV2(uintptr(fd), &uapi.LineInfoV2{Offset: l.Offset}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	script := `while :; do read a <"$1"; read b <"$2"; [ "$a$b" = 10 ] || { echo "$a$b"; exit 1; }; done`
-	levels := exec.Command("busybox", "sh", "-c", script, "levels", s.file(0, "value"), s.file(1, "value"))
-	said := &strings.Builder{}
-	levels.Stdout = said
-	if err := levels.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- levels.Wait() }()
+	told, other := s.infos(c, 0, 1), s.levels(0, 1)
 	const rounds = 100
 	changes := 0
 	for range rounds {
@@ -331,11 +358,7 @@ func TestLabKeep(t *testing.T) {
 		if !s.level(0) || s.level(1) {
 			t.Fatalf("after a restart the lines are %v and %v, want true and false", s.level(0), s.level(1))
 		}
-		for {
-			e, err := uapi.ReadLineInfoChangedV2(uintptr(fd))
-			if err != nil {
-				break // no more
-			}
+		for _, e := range told() {
 			changes++
 			if !e.Info.Flags.IsOutput() {
 				t.Fatalf("line %d was no output meanwhile: %+v", e.Info.Offset, e)
@@ -345,13 +368,9 @@ func TestLabKeep(t *testing.T) {
 	if want := rounds * 2 * 3; changes != want { // released, requested, configured
 		t.Errorf("the kernel told of %d changes, want %d", changes, want)
 	}
-	select {
-	case err := <-ended:
-		t.Errorf("a level changed meanwhile: %v, %q", err, said)
-	default:
+	if said := other(); said != "" {
+		t.Errorf("the levels were %q meanwhile, want 10", said)
 	}
-	levels.Process.Kill()
-	<-ended
 	c.Close()
 }
 
@@ -510,6 +529,122 @@ func TestLabOverflow(t *testing.T) {
 			}
 			c.Close()
 		})
+	}
+}
+
+// TestLabChange has a bank's lines change 200 times. Of those that stay the kernel hears nothing, whatever they are called: no request,
+// no release, no configuration; their levels are looked at as fast as they can be read. A press that the kernel is settling when the
+// lines change arrives, and none is lost of an input that never rests.
+func TestLabChange(t *testing.T) {
+	s := newSimulated(t, "change")
+	noLeaks(t)
+	for o := range uint32(8) {
+		s.drive(o, false)
+	}
+	stay := func(i int) []LineConfig {
+		return []LineConfig{
+			{Name: fmt.Sprintf("high%d", i/3), Offset: 0, Output: true},
+			{Name: fmt.Sprintf("low%d", i/3), Offset: 1, Output: true, ActiveLow: true},
+			{Name: fmt.Sprintf("meter%d", i/3), Offset: 2},
+			{Name: fmt.Sprintf("door%d", i/3), Offset: 3, Debounce: 5 * time.Millisecond},
+		}
+	}
+	events := make(chan Event, 16)
+	bank := NewBank(BankConfig{
+		Chip: "header", Lines: stay(0), Open: func() (Chip, error) { return OpenCharDev(CharDev{Labels: []string{s.label}}) },
+		Check: time.Hour, // in a lab that is short of time a check may see a press before its edge has come
+	}, events)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- bank.Run(ctx) }()
+	defer func() { cancel(); <-ended }()
+	metered, doors := 0, 0
+	await := func(what string, ok func(e Event) bool) Event {
+		t.Helper()
+		limit := time.After(suiteWait)
+		for {
+			select {
+			case e := <-events:
+				switch {
+				case e.Err != nil || e.Lost != 0 || e.Fault != nil:
+					t.Fatalf("%+v", e)
+				case e.Edge && strings.HasPrefix(e.Line, "meter"):
+					if metered++; e.Active != (metered%2 == 1) {
+						t.Fatalf("edge %d of the meter: %+v", metered, e)
+					}
+				case e.Edge && strings.HasPrefix(e.Line, "door"):
+					if doors++; e.Active != (doors%2 == 1) {
+						t.Fatalf("edge %d of the door: %+v", doors, e)
+					}
+				}
+				if ok(e) {
+					return e
+				}
+			case <-limit:
+				t.Fatalf("not within %v: %s", suiteWait, what)
+			}
+		}
+	}
+	await("the first reading", func(e Event) bool { return e.Line == "door0" })
+	bank.Set("high0", true)
+	bank.Set("low0", true)
+	await("the outputs", func(e Event) bool { return e.Line == "low0" && e.Active })
+
+	told := s.infos(s.open(), 0, 1, 2, 3, 4, 5, 6, 7)
+	other := s.levels(0, 1)
+	const rounds = 200
+	stop, driven := make(chan struct{}), make(chan int, 1)
+	rest := sync.OnceFunc(func() { close(stop) })
+	defer rest()
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				driven <- n
+				return
+			case <-time.After(time.Millisecond):
+				s.drive(2, n%2 == 0)
+			}
+		}
+	}()
+	changes := map[uint32]int{} // that the kernel tells of
+	var longest time.Duration
+	for i := range rounds {
+		s.drive(3, i%2 == 0)
+		lines := append(stay(i), LineConfig{Name: fmt.Sprintf("new%d", i), Offset: uint32(4 + i%4), Output: i/4%2 == 0, Initial: On})
+		if i%3 == 0 {
+			lines = append(lines, LineConfig{Name: "more", Offset: uint32(4 + (i+1)%4), Debounce: time.Duration(i%5) * time.Millisecond})
+		}
+		change := time.Now()
+		bank.Change(lines, nil)
+		await("the new line", func(e Event) bool { return e.Line == fmt.Sprintf("new%d", i) })
+		longest = max(longest, time.Since(change))
+		for _, e := range told() {
+			changes[e.Info.Offset]++
+		}
+		if doors == i {
+			await("the press", func(e Event) bool { return doors == i+1 })
+		}
+	}
+	rest()
+	total := 0
+	select {
+	case total = <-driven:
+	case <-time.After(suiteWait):
+		t.Fatal("the meter's driver does not end")
+	}
+	if metered < total {
+		await("the meter's last edge", func(Event) bool { return metered == total })
+	}
+	if said := other(); said != "" {
+		t.Errorf("the outputs that stay were %q meanwhile, want 10", said)
+	}
+	t.Logf("%d changes, %v at the most until the new line was told; %d of the meter's %d edges arrived, and %d presses; told by the kernel: %v",
+		rounds, longest, metered, total, doors, changes)
+	for o := range uint32(8) {
+		if stays := o < 4; stays != (changes[o] == 0) {
+			t.Errorf("the kernel told of line %d %d times; it stays: %v", o, changes[o], stays)
+		}
 	}
 }
 
