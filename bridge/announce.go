@@ -43,9 +43,11 @@ type announcer struct {
 	silent map[string]bool   // topics that somebody else has cleared: we do not fight
 
 	spread                 func() time.Duration
-	again, finish, restate time.Time // when that is due; zero: it is not
-	late                   time.Time // when what the broker showed after all is looked at
-	news                   bool      // a document differs from what the broker had: the words of a state may, too
+	again, finish, restate time.Time       // when that is due; zero: it is not
+	late                   time.Time       // when what the broker showed after all is looked at
+	news                   bool            // a document differs from what the broker had: the words of a state may, too
+	partial                bool            // since a reload: what the broker has is not published again
+	some                   map[string]bool // the points whose states are told again; nil: all
 	timer                  timer
 }
 
@@ -95,6 +97,7 @@ func (a *announcer) document(s *state, m *Inbound) {
 
 // link follows the connection.
 func (a *announcer) link(s *state, up bool) {
+	a.partial, a.some = false, nil
 	if up {
 		a.reconcile(s)
 		return
@@ -115,6 +118,7 @@ func (a *announcer) reconcile(s *state) {
 	// Identifiers that are in use where they are not to be: only when they are gone there can they come elsewhere.
 	leaving := map[entity]bool{}
 	goes := map[string][]component{}
+	published := len(parts) > 0 && !a.partial
 	for topic, f := range a.known {
 		for _, c := range f.components {
 			if p := wanted[topic]; p == nil || !p.has(&c) {
@@ -132,7 +136,12 @@ func (a *announcer) reconcile(s *state) {
 		if len(going) > 0 || len(now) < len(p.components) {
 			a.finish = s.now.Add(announceSettle)
 		}
-		a.publish(s, p.topic, p.book.document(append(now, going...)))
+		document := p.book.document(append(now, going...))
+		if a.partial && !a.differs(p, document) {
+			continue
+		}
+		published = true
+		a.publish(s, p.topic, document)
 	}
 	for _, topic := range slices.Sorted(maps.Keys(a.known)) {
 		if wanted[topic] == nil {
@@ -148,7 +157,7 @@ func (a *announcer) reconcile(s *state) {
 	for i := range parts {
 		a.known[parts[i].topic] = found{components: parts[i].components, text: string(a.sent[parts[i].topic])}
 	}
-	if len(parts) > 0 {
+	if published {
 		a.restate = s.now.Add(restateAfter)
 	}
 	a.schedule(s)
@@ -162,12 +171,16 @@ func (a *announcer) tick(s *state) {
 	if reached(a.finish, s.now) {
 		a.finish = time.Time{}
 		for _, p := range split(a.books, a.topics, a.known) {
-			a.publish(s, p.topic, p.book.document(p.components))
+			document := p.book.document(p.components)
+			if a.partial && !a.differs(&p, document) {
+				continue
+			}
+			a.publish(s, p.topic, document)
 		}
 		a.restate = s.now.Add(restateAfter)
 	}
 	if reached(a.again, s.now) {
-		a.again = time.Time{}
+		a.again, a.some = time.Time{}, nil // what the broker keeps it tells Home Assistant itself
 		for _, topic := range slices.Sorted(maps.Keys(a.sent)) {
 			a.publish(s, topic, a.sent[topic])
 		}
@@ -175,7 +188,11 @@ func (a *announcer) tick(s *state) {
 	}
 	if reached(a.restate, s.now) {
 		a.restate = time.Time{}
-		s.restate(a.news)
+		if a.some != nil {
+			a.retellSome(s)
+		} else {
+			s.restate(a.news)
+		}
 		a.news = false
 	}
 	a.schedule(s)

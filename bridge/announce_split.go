@@ -41,7 +41,7 @@ func split(books []*book, t *Topics, known map[string]found) (parts []part) {
 		}
 		head := len(b.document(nil))
 		for _, c := range b.Components {
-			size := len(marshal(&c)) + len(c.key) + 4
+			size := len(c.json()) + len(c.key) + 4
 			fits := func(n int) bool { return n >= len(of) || head+of[n].size+size <= documentMost }
 			n, was := home[c.key]
 			if !was || !fits(n) {

@@ -30,7 +30,9 @@ type Parts struct {
 	Set     func(line string, active bool) // hands a wish to the line's bank; does not block
 	Publish func(Message)                  // hands a message to the session; does not block
 	Vitals  func() Vitals                  // asks the process; called from the loop, must be quick; nil: none
+	Drop    func(topics ...string)         // has the session forget states on these topics; does not block; nil: it never tells one again
 	Restart func()                         // ends the program so that it starts anew; does not block, may be called often; nil: nobody does
+	Reload  func()                         // has the program read its configuration again; does not block, may be called often; nil: nobody does
 	About   About                          // what the program knows of itself and of the board
 	Kept    map[string]Kept                // what Keep was told by an earlier run
 	Keep    func(id string, k *Kept)       // is told what is to be kept of an output, nil: nothing any more; does not block; nil: nothing is kept
@@ -48,6 +50,8 @@ type Bridge struct {
 	hangs   chan Hang
 	wrong   chan complaint
 	news    chan struct{} // the vitals have changed
+	reloads chan *reload
+	over    chan struct{} // closed when Run has returned
 	beat    atomic.Int64
 	notes   limiter // of what happens here
 	answers limiter // of what others cause
@@ -62,7 +66,7 @@ type Bridge struct {
 
 // New makes the bridge of a checked configuration. It starts nothing.
 func New(cfg *Config, parts Parts) (*Bridge, error) {
-	parts.About.restarts = parts.Restart != nil
+	parts.knows(&parts.About)
 	s, err := newState(cfg, parts.About)
 	if err != nil {
 		return nil, err
@@ -78,6 +82,8 @@ func New(cfg *Config, parts Parts) (*Bridge, error) {
 		hangs:   make(chan Hang),
 		wrong:   make(chan complaint, 8),
 		news:    make(chan struct{}, 1),
+		reloads: make(chan *reload),
+		over:    make(chan struct{}),
 		notes:   limiter{burst: 50, every: time.Second},
 		answers: limiter{burst: 20, every: 3 * time.Second},
 	}, nil
@@ -132,6 +138,7 @@ func (b *Bridge) Beat() time.Time { return time.Unix(0, b.beat.Load()) }
 // Run is the loop. When ctx ends it drives the outputs as on_exit says, waits shortly for their confirmation, and returns nil.
 // The banks must still run then.
 func (b *Bridge) Run(ctx context.Context) error {
+	defer close(b.over)
 	b.timer = time.NewTimer(beatEvery)
 	defer b.timer.Stop()
 	report := time.NewTicker(healthEvery)
@@ -184,6 +191,13 @@ func (b *Bridge) Run(ctx context.Context) error {
 			now = b.now()
 			b.more(now)
 			b.step(b.vitals(), now)
+		case r := <-b.reloads:
+			now = b.now()
+			if done == nil {
+				r.done <- errStopping
+			} else {
+				b.swap(r, now)
+			}
 		case <-done:
 			now = b.now()
 			done, end = nil, now.Add(exitWithin)
@@ -251,6 +265,10 @@ func (b *Bridge) vitals() Vitals {
 // step carries out what state.step answers: writes go first.
 func (b *Bridge) step(in any, now time.Time) {
 	do, send, next := b.state.step(in, now)
+	b.carry(do, send, next, now)
+}
+
+func (b *Bridge) carry(do []Write, send []Message, next, now time.Time) {
 	b.next = next
 	for _, w := range do {
 		b.parts.Set(w.Point, w.Value != 0)
@@ -263,12 +281,17 @@ func (b *Bridge) step(in any, now time.Time) {
 	if len(do) > 0 && len(send) > 0 {
 		runtime.Gosched() // on a single processor the bank would otherwise wait until the session has told the broker
 	}
-	for _, m := range send {
-		b.parts.Publish(m)
+	if len(b.state.drop) > 0 && b.parts.Drop != nil {
+		b.parts.Drop(b.state.drop...)
 	}
+	b.publish(send)
 	if b.state.restart {
 		b.state.restart = false
 		b.parts.Restart()
+	}
+	if b.state.reload {
+		b.state.reload = false
+		b.parts.Reload()
 	}
 	for _, n := range b.state.notes {
 		limit := &b.notes
@@ -278,6 +301,12 @@ func (b *Bridge) step(in any, now time.Time) {
 		if skipped, ok := limit.allow(now); ok {
 			b.parts.Log.Warn(n.text + left(skipped))
 		}
+	}
+}
+
+func (b *Bridge) publish(send []Message) {
+	for _, m := range send {
+		b.parts.Publish(m)
 	}
 }
 

@@ -52,6 +52,11 @@ func discover(cfg *Config, t *Topics, about *About) []*book {
 			b.Device.Via = home.Device.Identifiers[0]
 		}
 	}
+	for _, b := range c.books {
+		for i := range b.Components {
+			b.Components[i].raw = marshal(&b.Components[i])
+		}
+	}
 	return c.books
 }
 
@@ -117,6 +122,7 @@ func (c *catalogue) shows(e Entity, point string, qos byte, can []string) *showi
 // component begins one of the point's components: the main one if part is empty.
 func (c *catalogue) component(s *showing, platform, part, name, class string) component {
 	e := c.entity(s.ID, part, platform, s.point)
+	e.point = s.point
 	if platform == "sensor" {
 		e.EntityID += "_" + slug(part)
 	}

@@ -44,7 +44,9 @@ type availability struct {
 // component is one entity or trigger. Home Assistant drops keys that it does not know without a word, so that each here is held
 // against its own schema by a test.
 type component struct {
-	key string // of its identity, together with the document's topic and its platform
+	key   string // of its identity, together with the document's topic and its platform
+	point string // whose it is; empty: the gateway's
+	raw   []byte // as it stands in documents; nil: not known yet
 
 	Platform   string          `json:"platform"`
 	Name       json.RawMessage `json:"name,omitempty"` // null: the device's name
@@ -93,37 +95,36 @@ type component struct {
 // removal is what a component becomes when it is to go.
 func (c *component) removal() component { return component{key: c.key, Platform: c.Platform} }
 
-// document writes a book with these components.
+// json gives the component as it stands in documents.
+func (c *component) json() []byte {
+	if c.raw != nil {
+		return c.raw
+	}
+	return marshal(c)
+}
+
+// document writes a book with these components, in their order.
 func (b *book) document(components []component) []byte {
 	root := struct {
-		Device     device         `json:"device"`
-		Origin     origin         `json:"origin"`
-		Available  []availability `json:"availability,omitempty"`
-		Mode       string         `json:"availability_mode,omitempty"`
-		Components ordered        `json:"components"`
-	}{b.Device, b.Origin, b.Available, "", components}
+		Device    device         `json:"device"`
+		Origin    origin         `json:"origin"`
+		Available []availability `json:"availability,omitempty"`
+		Mode      string         `json:"availability_mode,omitempty"`
+	}{b.Device, b.Origin, b.Available, ""}
 	if len(b.Available) > 0 {
 		root.Mode = "all"
 	}
-	return marshal(root)
-}
-
-// ordered is a JSON object of components that keeps their order.
-type ordered []component
-
-func (o ordered) MarshalJSON() ([]byte, error) {
-	var out bytes.Buffer
-	out.WriteByte('{')
-	for i := range o {
+	out := bytes.TrimSuffix(marshal(root), []byte("}"))
+	out = append(out, `,"components":{`...)
+	for i := range components {
 		if i > 0 {
-			out.WriteByte(',')
+			out = append(out, ',')
 		}
-		out.Write(marshal(o[i].key))
-		out.WriteByte(':')
-		out.Write(marshal(&o[i]))
+		out = append(out, marshal(components[i].key)...)
+		out = append(out, ':')
+		out = append(out, components[i].json()...)
 	}
-	out.WriteByte('}')
-	return out.Bytes(), nil
+	return append(out, "}}"...)
 }
 
 // marshal writes JSON in which people can read < and &, as templates have them.

@@ -57,7 +57,7 @@ func mansion() (*Config, *About) {
 			Status:        Status{Stopped: "asleep"},
 			HomeAssistant: HomeAssistant{Discovery: true, Name: "Shed", Area: "Garden", Diagnostics: true, Identify: "l02"},
 		}, &About{Version: "1.2.3", Model: "Raspberry Pi 3 Model B Rev 1.2", Serial: "00000000abcdef01", Chips: []string{"header", "relays"},
-			CPUTemperature: true, UnderVoltage: true, Throttled: true, restarts: true}
+			CPUTemperature: true, UnderVoltage: true, Throttled: true, restarts: true, reloads: true}
 }
 
 func TestDiscoveryGolden(t *testing.T) {

@@ -26,7 +26,13 @@ type group struct {
 	topic   string
 	words   wordings
 	members []*output
+	timer   timer
 
+	groupLife
+}
+
+// groupLife is what a group has become. A reload leaves it as it is.
+type groupLife struct {
 	working   int  // members that work
 	available bool // as last told
 	seen      bool // a state has been told, ever
@@ -34,7 +40,6 @@ type group struct {
 
 	settle time.Time // when members have come or gone for long enough; zero: nothing is waited for
 	owed   time.Time // until when the state is told after a command, changed or not; zero: it has been
-	timer  timer
 }
 
 func newGroup(cfg *Group, s *state) (*group, error) {

@@ -23,4 +23,5 @@ type About struct {
 	Throttled      bool     // health has it
 
 	restarts bool // somebody restarts the gateway when it asks for it
+	reloads  bool // somebody reads the configuration again when it asks for it
 }

@@ -19,19 +19,25 @@ type Input struct {
 var errUnread = errors.New("not read yet")
 
 type input struct {
-	cfg    *Input
-	topic  string
-	words  wordings
-	rules  []*rule
-	chip   string
-	err    error // why it is not available
-	active bool  // as last told
+	cfg   *Input
+	topic string
+	words wordings
+	rules []*rule
 
 	gestures gestures
+	inputLife
+}
+
+// inputLife is what an input has become. A reload leaves it as it is.
+type inputLife struct {
+	chip   string
+	err    error // why it is not available
+	seen   bool  // a state has been told, ever
+	active bool  // as last told
 }
 
 func newInput(cfg *Input, t *Topics) *input {
-	i := &input{cfg: cfg, topic: t.State(cfg.Name), words: newWordings(cfg.PayloadOn, cfg.PayloadOff), err: errUnread}
+	i := &input{cfg: cfg, topic: t.State(cfg.Name), words: newWordings(cfg.PayloadOn, cfg.PayloadOff), inputLife: inputLife{err: errUnread}}
 	i.gestures.topic = t.Event(cfg.Name)
 	for _, g := range cfg.Gestures.Told {
 		i.gestures.told.add(g)
@@ -59,12 +65,18 @@ func (i *input) event(s *state, e *gpio.Event) {
 		s.health.changed = true
 		s.available(i.cfg.Name, true)
 	}
-	i.active = e.Active
+	i.seen, i.active = true, e.Active
 	if news {
-		s.publish(i.topic, i.words.state(e.Active), i.cfg.QoS, i.cfg.Retain)
+		i.retell(s)
 	}
 	if e.Edge {
 		i.edge(s, e)
+	}
+}
+
+func (i *input) retell(s *state) {
+	if i.seen {
+		s.publish(i.topic, i.words.state(i.active), i.cfg.QoS, i.cfg.Retain)
 	}
 }
 

@@ -15,7 +15,7 @@ func (o *output) ready() time.Time { return o.switched.Add(o.cfg.MinInterval) }
 // early tells whether it is too early to be switched. It never is at the end, nor while the chip is away: what it finds when it
 // returns must be the latest wish, if that is OFF, and any other is refused.
 func (o *output) early(s *state) bool {
-	return o.cfg.MinInterval > 0 && o.err == nil && !s.stopping && s.now.Before(o.ready())
+	return o.cfg.MinInterval > 0 && o.err == nil && !s.stopping && !o.leaves && s.now.Before(o.ready())
 }
 
 // latest is the latest wish, carried out or not.

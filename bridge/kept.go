@@ -107,6 +107,8 @@ func (o *output) resume() bool {
 	o.off = ending{at: k.End, by: "max_on", timed: k.Timed}
 	if k.Timed {
 		o.off.by = "its time is over"
+	} else {
+		o.off.from = k.End.Add(-o.cfg.MaxOn)
 	}
 	return true
 }

@@ -44,11 +44,21 @@ type output struct {
 	interlock *interlock // nil: none
 	groups    []*group   // that it is in
 
+	fault   fault  // its pin does not follow
+	blink   *blink // it shows where the gateway is; nil: it does not
+	touched bool   // in this step
+	leaves  bool   // it is not in the configuration to come
+	timer   timer
+
+	outputLife
+}
+
+// outputLife is what an output has become. A reload leaves it as it is.
+type outputLife struct {
 	available bool // as last told
 
 	chip  string
 	err   error // why it is not available; its state is not known then
-	fault fault // its pin does not follow
 	seen  bool  // the chip has confirmed a state, ever
 	on    bool  // the state last confirmed
 	since time.Time
@@ -69,13 +79,8 @@ type output struct {
 	switched time.Time // when it was last switched, or found
 	late     *Command  // an OFF that waits for min_interval
 
-	blink *blink // it shows where the gateway is; nil: it does not
-
-	kept    *Kept // what is kept for the next run, or was by the last; nil: nothing
-	touched bool  // in this step
-
-	timer timer
-	lost  time.Time // when the broker has been away for too long; zero: it has not gone, or that is done
+	kept *Kept     // what is kept for the next run, or was by the last; nil: nothing
+	lost time.Time // when the broker has been away for too long; zero: it has not gone, or that is done
 }
 
 // ending is how an ON ends by itself.
@@ -83,6 +88,7 @@ type ending struct {
 	at    time.Time // zero: never
 	by    string    // what ends it
 	timed bool      // its pulse or the command's "for" does, not max_on alone
+	from  time.Time // max_on counts from then
 }
 
 // sooner sets when an ON ends, if it does not end sooner already.
@@ -95,7 +101,7 @@ func (e *ending) sooner(at time.Time, by string) {
 var errRetained = errors.New("it is retained, and would switch again at every start: publish commands without the retain flag")
 
 func newOutput(cfg *Output, t *Topics) *output {
-	o := &output{cfg: cfg, topic: t.State(cfg.Name), words: newWordings(cfg.PayloadOn, cfg.PayloadOff), err: errUnread}
+	o := &output{cfg: cfg, topic: t.State(cfg.Name), words: newWordings(cfg.PayloadOn, cfg.PayloadOff), outputLife: outputLife{err: errUnread}}
 	o.timer, o.fault = newTimer(o.tick), newFault(o)
 	return o
 }
@@ -201,7 +207,7 @@ func (o *output) turnOn(s *state, c Command) error {
 	if !o.pending || !o.wished {
 		o.before = o.off
 	}
-	o.length, o.off = length, ending{timed: length > 0}
+	o.length, o.off = length, ending{timed: length > 0, from: s.now}
 	if o.cfg.MaxOn > 0 {
 		o.off.sooner(s.now.Add(o.cfg.MaxOn), "max_on")
 	}

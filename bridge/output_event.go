@@ -63,6 +63,9 @@ func (o *output) found(s *state) {
 	case o.cfg.Pulse > 0:
 		o.cut(s, "found on, and it only pulses")
 	}
+	if o.wished && o.off.from.IsZero() {
+		o.off.from = s.now
+	}
 	if o.wished && o.cfg.MaxOn > 0 {
 		o.off.sooner(s.now.Add(o.cfg.MaxOn), "max_on")
 	}
@@ -87,6 +90,7 @@ func (o *output) withdraw(s *state) {
 			o.off.sooner(o.before.at, o.before.by)
 			o.off.timed = o.off.timed || o.before.timed
 		}
+		o.off.from = o.before.from
 		o.drive(s, true, "withdrawn")
 	}
 	if o.seen {

@@ -12,13 +12,18 @@ type presses struct {
 	long, gap, every time.Duration
 	most             int // clicks that are counted together
 
+	pressesLife
+
+	found []Trigger // what the current call gives, reused by the next
+}
+
+// pressesLife is how far they have come. A reload leaves it as it is.
+type pressesLife struct {
 	down   bool      // a press was seen, and no release since
 	slow   bool      // it is no click any more
 	since  time.Time // when it began
 	clicks int       // that wait for more
 	due    time.Time // when the next thing happens though no edge comes; zero: nothing does
-
-	found []Trigger // what the current call gives, reused by the next
 }
 
 func (p *presses) ask(t Trigger) {

@@ -15,11 +15,11 @@ const (
 // queue holds commands between the session, which must not wait, and the loop. When it is full it refuses the newest,
 // but never an OFF: the latest OFF of each output and group has a place of its own.
 type queue struct {
-	wake   chan struct{} // of capacity 1
-	topics *Topics
-	words  map[string]*wordings // of outputs and groups, by name
+	wake chan struct{} // of capacity 1
 
 	mu      sync.Mutex // guards the following
+	topics  *Topics
+	words   map[string]*wordings // of outputs and groups, by name
 	waiting []Inbound
 	offs    map[string]Inbound // by output or group
 	refused map[string]int     // by topic
@@ -28,25 +28,31 @@ type queue struct {
 }
 
 func newQueue(s *state) *queue {
-	q := &queue{
-		wake: make(chan struct{}, 1), topics: s.topics, words: map[string]*wordings{},
-		offs: map[string]Inbound{}, refused: map[string]int{},
-	}
-	for name, p := range s.targets {
-		q.words[name] = p.wording()
-	}
+	q := &queue{wake: make(chan struct{}, 1), offs: map[string]Inbound{}, refused: map[string]int{}}
+	q.change(s)
 	return q
+}
+
+// change has the queue know the topics and words of a state.
+func (q *queue) change(s *state) {
+	words := map[string]*wordings{}
+	for name, p := range s.targets {
+		words[name] = p.wording()
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.topics, q.words = s.topics, words
 }
 
 // put takes a message and never waits. It keeps no more of the payload than tells that it is too long.
 func (q *queue) put(m Inbound) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	if q.topics.discovers(m.Topic) || m.Topic == q.topics.birth {
 		q.putNews(m)
 		return
 	}
 	m.Payload = append([]byte(nil), m.Payload[:min(len(m.Payload), payloadLimit)]...)
-	q.mu.Lock()
-	defer q.mu.Unlock()
 	name := q.topics.Target(m.Topic)
 	switch {
 	case len(q.waiting) < queueMost:
@@ -65,8 +71,6 @@ func (q *queue) put(m Inbound) {
 
 // putNews takes a document. What finds no place is left out: the next connection brings it again.
 func (q *queue) putNews(m Inbound) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
 	if q.size += len(m.Topic) + len(m.Payload); q.size > newsMost {
 		return
 	}

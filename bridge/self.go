@@ -17,8 +17,11 @@ const itself = "gateway"
 // What the gateway itself can be told, on gateway/set.
 const (
 	wordRestart  = "RESTART"
+	wordReload   = "RELOAD"
 	wordIdentify = "IDENTIFY"
 )
+
+var selfWords = []string{wordRestart, wordReload, wordIdentify}
 
 // command takes a command to the gateway itself, or says why not.
 func (s *state) command(m *Inbound) error {
@@ -31,11 +34,16 @@ func (s *state) command(m *Inbound) error {
 	case word == wordRestart:
 		s.restart = true
 		return nil
+	case word == wordReload && !s.about.reloads:
+		return errors.New("nobody reads its configuration again here")
+	case word == wordReload:
+		s.reload = true
+		return nil
 	case word == wordIdentify:
 		return s.identify()
 	}
-	text := fmt.Sprintf("%s is no command: wanted %s or %s", quoted(m.Payload), wordRestart, wordIdentify)
-	if meant := near.Of(word, slices.Values([]string{wordRestart, wordIdentify})); meant != "" {
+	text := fmt.Sprintf("%s is no command: wanted %s, %s or %s", quoted(m.Payload), wordRestart, wordReload, wordIdentify)
+	if meant := near.Of(word, slices.Values(selfWords)); meant != "" {
 		text += fmt.Sprintf(", did you mean %s?", meant)
 	}
 	return errors.New(text)

@@ -3,7 +3,6 @@ package bridge
 import (
 	"bytes"
 	"errors"
-	"slices"
 	"strconv"
 	"time"
 
@@ -25,11 +24,18 @@ type Sensor struct {
 type sensor struct {
 	cfg    *Sensor
 	topics []string // one per quantity
-	err    error
+	last   [][]byte // what was told last of each quantity; nil: nothing
+
+	sensorLife
+}
+
+// sensorLife is what a sensor has become, but for its readings. A reload leaves it as it is.
+type sensorLife struct {
+	err error // why it is not available
 }
 
 func newSensor(cfg *Sensor, t *Topics) *sensor {
-	p := &sensor{cfg: cfg, err: errUnread}
+	p := &sensor{cfg: cfg, last: make([][]byte, len(cfg.Quantities)), sensorLife: sensorLife{err: errUnread}}
 	for _, q := range cfg.Quantities {
 		p.topics = append(p.topics, t.Reading(cfg.Name, q.Name))
 	}
@@ -48,11 +54,25 @@ func (s *state) sample(in *sensors.Sample) {
 	s.ails(p.cfg.Name, p.err, in.Err)
 	p.err = in.Err
 	for _, r := range in.Readings {
-		n := slices.IndexFunc(p.cfg.Quantities, func(q sensors.Quantity) bool { return q.Name == r.Quantity })
+		n := p.find(r.Quantity)
 		if n < 0 {
 			continue
 		}
-		s.publish(p.topics[n], decimal(r.Value, p.cfg.Quantities[n].Precision), p.cfg.QoS, p.cfg.Retain)
+		p.last[n] = decimal(r.Value, p.cfg.Quantities[n].Precision)
+		p.tell(s, n)
+	}
+}
+
+// tell publishes the last reading of one quantity.
+func (p *sensor) tell(s *state, n int) {
+	if p.last[n] != nil {
+		s.publish(p.topics[n], p.last[n], p.cfg.QoS, p.cfg.Retain)
+	}
+}
+
+func (p *sensor) retell(s *state) {
+	for n := range p.last {
+		p.tell(s, n)
 	}
 }
 

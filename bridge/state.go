@@ -52,6 +52,8 @@ type (
 type point interface {
 	// command takes a wish, or refuses it with a reason for people.
 	command(s *state, c Command) error
+	// retell publishes what is known of its state, if anything is: a controller that has shown a wish already goes back to what is so.
+	retell(s *state)
 }
 
 // target is a point that takes commands, and tells a state.
@@ -59,8 +61,6 @@ type target interface {
 	point
 	// wording gives the payloads of its commands.
 	wording() *wordings
-	// retell publishes what is confirmed, if there is anything: a controller that has shown a wish already goes back to what is so.
-	retell(s *state)
 }
 
 // state owns all that the gateway knows of its points. It does no I/O, reads no clock, has no lock and starts nothing:
@@ -72,12 +72,15 @@ type state struct {
 	points    map[string]point
 	inputs    map[string]*input
 	outputs   map[string]*output
+	groups    map[string]*group
 	sensors   map[string]*sensor
 	targets   map[string]target // outputs and groups
 	order     []*output         // as configured
 	hung      map[string]*hung  // chips, while a call to one hangs
 	health    health
 	announcer *announcer
+	gone      map[string]bool   // chips that were there once: what their banks still say is of no interest
+	unkept    map[string]unkept // topics where the broker may keep what it is not to keep any more
 
 	now      time.Time
 	linked   bool
@@ -85,6 +88,7 @@ type state struct {
 	lost     timer     // when it has been away for too long
 	stopping bool
 	restart  bool // it asks; whoever restarts it takes that back
+	reload   bool // as restart
 	timers   timers
 
 	// what the current step gives, reused by the next
@@ -92,6 +96,7 @@ type state struct {
 	send  []Message
 	notes []note // for the log
 	keep  []keepsake
+	drop  []string // topics whose states the session is not to tell again
 
 	touched []*output // in this step
 }
@@ -105,9 +110,11 @@ func newState(cfg *Config, about About) (*state, error) {
 		points:  map[string]point{},
 		inputs:  map[string]*input{},
 		outputs: map[string]*output{},
+		groups:  map[string]*group{},
 		sensors: map[string]*sensor{},
 		targets: map[string]target{},
 		hung:    map[string]*hung{},
+		unkept:  map[string]unkept{},
 		health:  newHealth(),
 	}
 	s.health.soon = newTimer(s.health.due)
@@ -126,7 +133,7 @@ func newState(cfg *Config, about About) (*state, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.points[p.cfg.Name], s.targets[p.cfg.Name] = p, p
+		s.groups[p.cfg.Name], s.points[p.cfg.Name], s.targets[p.cfg.Name] = p, p, p
 	}
 	for i := range cfg.Sensors {
 		p := newSensor(&cfg.Sensors[i], s.topics)
@@ -153,7 +160,7 @@ func newState(cfg *Config, about About) (*state, error) {
 // The slices are valid until the next call; payloads are shared and not to be changed.
 func (s *state) step(in any, now time.Time) (do []Write, send []Message, next time.Time) {
 	s.now = now
-	s.do, s.send, s.notes, s.keep = s.do[:0], s.send[:0], s.notes[:0], s.keep[:0]
+	s.do, s.send, s.notes, s.keep, s.drop = s.do[:0], s.send[:0], s.notes[:0], s.keep[:0], s.drop[:0]
 	switch in := in.(type) {
 	case *gpio.Event:
 		s.event(in)
@@ -168,12 +175,17 @@ func (s *state) step(in any, now time.Time) (do []Write, send []Message, next ti
 	case Link:
 		s.link(in.Up)
 		s.announcer.link(s, in.Up)
+		s.unkeep(in.Up)
 	case Vitals:
 		s.report(&in)
 	case start:
 		s.start()
 	case stop:
 		s.stop()
+	case leaving:
+		s.leave(in)
+	case *adoption:
+		s.adopt(in)
 	case complaint:
 		s.complain(s.topics.Gateway("error"), string(in))
 	case tick:
@@ -246,7 +258,9 @@ func (s *state) event(e *gpio.Event) {
 // line takes what is said of a line, or of its chip.
 func (s *state) line(e *gpio.Event) {
 	if e.Line == "" {
-		s.health.chip(e.Chip, e.Err)
+		if !s.gone[e.Chip] {
+			s.health.chip(e.Chip, e.Err)
+		}
 	} else if o := s.outputs[e.Line]; o != nil {
 		o.event(s, e)
 		for _, g := range o.groups {

@@ -11,7 +11,7 @@ import (
 func (s *state) restate(all bool) {
 	for i := range s.cfg.Inputs {
 		if p := s.inputs[s.cfg.Inputs[i].Name]; p.err == nil && (all || !p.cfg.Retain) {
-			s.publish(p.topic, p.words.state(p.active), p.cfg.QoS, p.cfg.Retain)
+			p.retell(s)
 		}
 	}
 	for _, o := range s.order {

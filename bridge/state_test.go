@@ -100,6 +100,7 @@ func withIntervals(cfg *Config) {
 type player struct {
 	t      *testing.T
 	state  *state
+	house  *Config // that of the transcript
 	origin time.Time
 	next   time.Time
 	out    strings.Builder
@@ -115,9 +116,14 @@ func (p *player) step(in any, now time.Time) {
 	for _, w := range do {
 		fmt.Fprintf(&p.out, "  %swrite %s %v\n", at, w.Point, w.Value)
 	}
-	if p.state.restart {
-		p.state.restart = false
-		fmt.Fprintf(&p.out, "  %srestart\n", at)
+	for is, flag := range map[string]*bool{"restart": &p.state.restart, "reload": &p.state.reload} {
+		if *flag {
+			*flag = false
+			fmt.Fprintf(&p.out, "  %s%s\n", at, is)
+		}
+	}
+	if len(p.state.drop) > 0 {
+		fmt.Fprintf(&p.out, "  %sdrop %s\n", at, strings.Join(p.state.drop, " "))
 	}
 	for _, k := range p.state.keep {
 		fmt.Fprintf(&p.out, "  %skeep %s\n", at, p.kept(k))
@@ -180,6 +186,10 @@ func (p *player) line(line string) {
 	now := p.origin.Add(at)
 	p.ticks(now)
 	fmt.Fprintf(&p.out, "> %s\n", line)
+	if f[1] == "reload" {
+		p.reload(f[2:], now)
+		return
+	}
 	p.step(p.input(line, f[1:], now), now)
 }
 
@@ -283,11 +293,11 @@ func TestStep(t *testing.T) {
 			if changed := otherHouses[strings.TrimSuffix(filepath.Base(file), ".txt")]; changed != nil {
 				changed(cfg)
 			}
-			s, err := newState(cfg, About{restarts: true})
+			s, err := newState(cfg, About{restarts: true, reloads: true})
 			if err != nil {
 				t.Fatal(err)
 			}
-			p := &player{t: t, state: s, origin: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+			p := &player{t: t, state: s, house: cfg, origin: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 			for line := range strings.Lines(string(want)) {
 				switch {
 				case strings.HasPrefix(line, "#"), strings.TrimSpace(line) == "":

@@ -59,7 +59,7 @@ var topicTable = []topicRow{
 	{"The gateway", "gatewayd/<device>/gateway/error", "", "gateway", false, "text, such as",
 		[]string{`command on "gatewayd/garden-pi/l1/set": no such point, did you mean "l01"?`}, passing, false,
 		"refused commands for points that do not exist or for the gateway itself, and what is wrong with all of it"},
-	{"The gateway", "gatewayd/<device>/gateway/set", "", "controller", true, "", []string{"RESTART", "IDENTIFY"}, refused, false,
+	{"The gateway", "gatewayd/<device>/gateway/set", "", "controller", true, "", []string{"RESTART", "RELOAD", "IDENTIFY"}, refused, false,
 		"commands to [the gateway itself](#the-gateway-itself)"},
 	{"The gateway", "gatewayd/<device>/gateway/forget", "", "gatewayd forget", false, "", []string{"online"}, retained, false,
 		"only while `gatewayd forget` runs, which clears it at its end"},

@@ -1,0 +1,75 @@
+package bridge
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+)
+
+// announce has the announcer go on with what the broker has already. While it is away that is not known: the next connection tells, as
+// after a start.
+func (a *adoption) announce(s *state) {
+	is, was := s.announcer, a.was.announcer
+	is.spread, is.known, is.silent = was.spread, was.known, was.silent
+	is.again, is.restate, is.news = was.again, was.restate, was.news
+	if !s.linked {
+		for _, topic := range slices.Sorted(maps.Keys(was.sent)) {
+			if s.topics.discovers(topic) {
+				s.drop = append(s.drop, topic)
+			} else { // the next connection does not ask for it
+				is.clear(s, topic)
+			}
+		}
+		for _, topic := range slices.Sorted(maps.Keys(is.known)) {
+			if !s.topics.discovers(topic) {
+				is.clear(s, topic)
+				delete(is.known, topic)
+			}
+		}
+		is.schedule(s)
+		return
+	}
+	is.sent, is.partial = was.sent, true
+	if is.restate.IsZero() || was.some != nil {
+		is.some = map[string]bool{}
+		maps.Copy(is.some, was.some)
+	}
+	if !was.finish.IsZero() { // what is to go has no time yet
+		is.late = was.finish
+		is.schedule(s)
+		return
+	}
+	is.reconcile(s)
+}
+
+// differs tells whether a document is not as it was published last, and notes of which points it tells anything new.
+func (a *announcer) differs(p *part, document []byte) bool {
+	if bytes.Equal(a.sent[p.topic], document) {
+		return false
+	}
+	if a.some == nil {
+		return true
+	}
+	known := map[string]*component{}
+	before := a.known[p.topic].components
+	for i := range before {
+		known[before[i].key] = &before[i]
+	}
+	for i := range p.components {
+		c := &p.components[i]
+		if old := known[c.key]; c.point != "" && (old == nil || !bytes.Equal(old.json(), c.json())) {
+			a.some[c.point] = true
+		}
+	}
+	return true
+}
+
+// retellSome tells the states of those points again whose components are new to Home Assistant.
+func (a *announcer) retellSome(s *state) {
+	for _, name := range slices.Sorted(maps.Keys(a.some)) {
+		if p := s.points[name]; p != nil {
+			p.retell(s)
+		}
+	}
+	clear(a.some)
+}
