@@ -41,6 +41,7 @@ type announcer struct {
 	known  map[string]found  // what the broker has, by topic
 	sent   map[string][]byte // what we last published, by topic
 	silent map[string]bool   // topics that somebody else has cleared: we do not fight
+	may    map[string]bool   // topics of which the broker may have documents, as we have not seen it since a reload
 
 	spread                 func() time.Duration
 	again, finish, restate time.Time       // when that is due; zero: it is not
@@ -54,7 +55,7 @@ type announcer struct {
 func newAnnouncer(cfg *Config, t *Topics, about *About) *announcer {
 	a := &announcer{
 		topics: t, public: t.published(cfg), birth: cmp.Or(cfg.HomeAssistant.BirthPayload, "online"),
-		known: map[string]found{}, sent: map[string][]byte{}, silent: map[string]bool{},
+		known: map[string]found{}, sent: map[string][]byte{}, silent: map[string]bool{}, may: map[string]bool{},
 		spread: func() time.Duration { return rand.N(announceSpread) },
 	}
 	if cfg.HomeAssistant.Discovery {
@@ -99,6 +100,7 @@ func (a *announcer) document(s *state, m *Inbound) {
 func (a *announcer) link(s *state, up bool) {
 	a.partial, a.some = false, nil
 	if up {
+		clear(a.may)
 		a.reconcile(s)
 		return
 	}
@@ -206,8 +208,10 @@ func (a *announcer) publish(s *state, topic string, payload []byte) {
 	if a.silent[topic] {
 		return
 	}
-	if a.known[topic].text != string(payload) {
+	if f := a.known[topic]; f.text != string(payload) {
 		a.news = true
+		f.text = string(payload)
+		a.known[topic] = f
 	}
 	a.sent[topic] = payload
 	s.send = append(s.send, Message{Topic: topic, Payload: payload, QoS: 1, Retain: true, State: true})

@@ -11,21 +11,25 @@ import (
 func (a *adoption) announce(s *state) {
 	is, was := s.announcer, a.was.announcer
 	is.spread, is.known, is.silent = was.spread, was.known, was.silent
-	is.again, is.restate, is.news = was.again, was.restate, was.news
+	is.again, is.restate, is.news = was.again, was.restate, was.news && len(is.books) > 0
+	may := maps.Clone(was.may)
+	for topic := range was.sent {
+		may[topic] = true
+	}
+	for topic := range was.known {
+		may[topic] = true
+	}
+	for _, topic := range slices.Sorted(maps.Keys(may)) {
+		if !s.topics.discovers(topic) { // no connection to come asks for it
+			is.clear(s, topic)
+			delete(was.sent, topic)
+			delete(is.known, topic)
+		} else if !s.linked {
+			is.may[topic] = true
+			s.drop = append(s.drop, topic)
+		}
+	}
 	if !s.linked {
-		for _, topic := range slices.Sorted(maps.Keys(was.sent)) {
-			if s.topics.discovers(topic) {
-				s.drop = append(s.drop, topic)
-			} else { // the next connection does not ask for it
-				is.clear(s, topic)
-			}
-		}
-		for _, topic := range slices.Sorted(maps.Keys(is.known)) {
-			if !s.topics.discovers(topic) {
-				is.clear(s, topic)
-				delete(is.known, topic)
-			}
-		}
 		is.schedule(s)
 		return
 	}
