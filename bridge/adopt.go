@@ -54,19 +54,18 @@ func pairs[P, C any](a *adoption, was, is map[string]*P, before, after []C, name
 			gone[cmp.Or(id, name)] = was[name]
 		}
 	}
+	renamed := map[*P]bool{}
 	for i := range after {
 		name, id := names(&after[i])
 		p := pair[*P]{was: was[name], is: is[name], same: was[name] != nil && !a.fresh[name]}
-		if p.was == nil {
-			p.was = gone[cmp.Or(id, name)]
-			delete(gone, cmp.Or(id, name))
+		if old := gone[cmp.Or(id, name)]; p.was == nil && old != nil && !renamed[old] {
+			p.was, renamed[old] = old, true
 		}
 		all = append(all, p)
 	}
 	for i := range before {
-		name, id := names(&before[i])
-		if p := gone[cmp.Or(id, name)]; p != nil && p == was[name] {
-			all = append(all, pair[*P]{was: p})
+		if name, _ := names(&before[i]); is[name] == nil && !renamed[was[name]] {
+			all = append(all, pair[*P]{was: was[name]})
 		}
 	}
 	return all

@@ -1,32 +1,48 @@
 package bridge
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 )
 
-// leaving are outputs that the configuration to come does not have, or elsewhere.
-type leaving []*output
+// leaving are the outputs of which this is the end, as an input of the last step of a state.
+type leaving struct {
+	gone    []*output // they are not in the configuration to come, or elsewhere
+	renamed []*output // they are, under another name
+}
 
-// leaving gives the outputs that end now. One that goes on under another name does not.
-func (a *adoption) leaving() (all leaving) {
+func (a *adoption) leaving() (l leaving) {
 	for i := range a.outputs {
-		if p := &a.outputs[i]; p.was != nil && (p.is == nil || a.fresh[p.is.cfg.Name]) {
-			all = append(all, p.was)
+		switch p := &a.outputs[i]; {
+		case p.was == nil || p.same:
+		case p.is == nil || a.fresh[p.is.cfg.Name]:
+			l.gone = append(l.gone, p.was)
+		default:
+			l.renamed = append(l.renamed, p.was)
 		}
 	}
-	return all
+	return l
 }
 
 // leave does what these outputs do at the end: nothing tells of them any more.
-func (s *state) leave(outputs leaving) {
-	for _, o := range outputs {
+func (s *state) leave(l leaving) {
+	for _, o := range l.gone {
 		o.leaves = true
 		if o.blink != nil {
 			o.blink.stop(s)
 		}
 		o.exit(s)
+	}
+	for _, o := range l.renamed {
+		if o.blink != nil {
+			o.blink.stop(s)
+		}
+		if c := o.waiting; c != nil {
+			o.waiting = nil
+			s.refuse(o.cfg.Name, *c, errors.New("it was given another name before that was carried out"))
+		}
 	}
 }
 

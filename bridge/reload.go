@@ -57,7 +57,7 @@ func (p *Parts) knows(a *About) {
 
 // swap goes over to another state. What is here already was meant for the old one.
 func (b *Bridge) swap(r *reload, now time.Time) {
-	for len(b.events) > 0 {
+	for range factsMost / batch {
 		b.more(now)
 	}
 	for len(b.samples) > 0 {

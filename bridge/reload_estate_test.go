@@ -336,8 +336,17 @@ func (w *estate) mend(at int) {
 	}
 }
 
-// guarded sees that of an interlock no two are on.
+// guarded sees that of an interlock no two are on, and that nothing is kept of outputs that are not there.
 func (w *estate) guarded() {
+	ids := map[string]bool{}
+	for i := range w.plan.cfg.Outputs {
+		ids[w.plan.cfg.Outputs[i].key()] = true
+	}
+	for id := range w.disk {
+		if !ids[id] {
+			w.t.Errorf("%s is kept, and is no output", id)
+		}
+	}
 	for _, l := range w.plan.cfg.Interlocks {
 		n := 0
 		for _, name := range l.Outputs {

@@ -13,9 +13,9 @@ import (
 
 // A reload leads to what a start with the new configuration would lead to, but that it does not touch what is unchanged.
 func TestReloadRandom(t *testing.T) {
-	runs := 1500
+	runs := 500
 	if testing.Short() {
-		runs = 200
+		runs = 60
 	}
 	for seed := range uint64(runs) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { reloadAsStart(t, &dice{Rand: rand.New(rand.NewPCG(seed, 7))}) })

@@ -62,13 +62,21 @@ func without(name string) func(*Config) {
 	}
 }
 
+func init() {
+	otherHouses["reload_life"] = func(c *Config) {
+		withRestore(c)
+		withGroups(c)
+		c.Rules = house().Rules
+		c.Inputs[0].Gestures.Told = []Trigger{Click, Double}
+		c.HomeAssistant.Identify = "l02"
+	}
+}
+
 // renovations are what the transcripts' reload can change.
 var renovations = map[string]func(*Config){
 	"nothing":     func(*Config) {},
-	"no_pump":     without("pump"),
 	"no_up":       without("up"),
 	"no_l02":      without("l02"),
-	"no_door":     without("door"),
 	"no_attic":    without("attic"),
 	"pump_longer": changed("pump", func(o *Output) { o.MaxOn = time.Hour }),
 	"pump_short":  changed("pump", func(o *Output) { o.MaxOn = time.Minute }),
@@ -78,9 +86,23 @@ var renovations = map[string]func(*Config){
 	"l01_loose":   changed("l01", func(o *Output) { o.Retain = false }),
 	"l01_pulses":  changed("l01", func(o *Output) { o.Pulse = 10 * time.Second }),
 	"l01_limited": changed("l01", func(o *Output) { o.MaxOn = 10 * time.Second }),
-	"bell_rests":  changed("bell", func(o *Output) { o.MinInterval = 10 * time.Second }),
-	"renamed":     changed("heater", func(o *Output) { o.Name = "kettle" }),
-	"device":      func(c *Config) { c.Device = "barn" },
+	"other_id": func(c *Config) {
+		changed("heater", func(o *Output) { o.Name, o.Entity.ID = "kettle", "" })(c)
+	},
+	"l02_renamed": func(c *Config) {
+		changed("l02", func(o *Output) { o.Entity.ID = "l02" })(c)
+		(&plan{cfg: c}).rename("l02", "lamp")
+	},
+	"heater_rests":   changed("heater", func(o *Output) { o.MinInterval = 10 * time.Second }),
+	"heater_renamed": changed("heater", func(o *Output) { o.Name, o.MinInterval = "kettle", 10*time.Second }),
+	"l02_rests":      changed("l02", func(o *Output) { o.MinInterval = 10 * time.Second }),
+	"lost":           changed("l02", func(o *Output) { o.OnLost = BrokerLost{After: 9 * time.Second, Do: VerbOff} }),
+	"clicks":         func(c *Config) { c.Inputs[0].Gestures.Told = []Trigger{Triple} },
+	"group_smaller": func(c *Config) {
+		c.Groups[0].Outputs = []string{"l02"}
+	},
+	"renamed": changed("heater", func(o *Output) { o.Name = "kettle" }),
+	"device":  func(c *Config) { c.Device = "barn" },
 	"interlock": func(c *Config) {
 		c.Interlocks = append(slices.Clone(c.Interlocks), Interlock{Name: "lights", Outputs: []string{"l01", "l02"}})
 	},
@@ -92,7 +114,4 @@ var renovations = map[string]func(*Config){
 		c.Groups = append(c.Groups, Group{Name: "some", Outputs: []string{"l01", "extra"}, Channel: plain})
 	},
 	"attic_moves": func(c *Config) { c.Sensors[0].Topic = "climate/attic" },
-	"long": func(c *Config) {
-		c.Rules = append(slices.Clone(c.Rules), Rule{When: "l01_button", Is: Long, Do: VerbOff, Outputs: []string{"l02"}})
-	},
 }
