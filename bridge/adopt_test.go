@@ -31,7 +31,7 @@ var decided = map[reflect.Type]map[string]string{
 		"last": taken, "soon": redone, "weak": taken},
 	reflect.TypeFor[announcer](): {"topics": built, "books": built, "public": built, "birth": built, "known": taken, "sent": taken + " while connected",
 		"silent": taken, "may": redone, "spread": taken, "again": taken, "finish": redone, "restate": taken, "late": redone, "news": taken, "partial": redone,
-		"some": taken, "timer": redone},
+		"some": taken, "held": taken + " while something waits", "timer": redone},
 	reflect.TypeFor[interlock](): {"cfg": built, "outputs": built},
 	reflect.TypeFor[rule]():      {"Rule": built, "source": built},
 	reflect.TypeFor[ending]():    {"at": taken, "by": taken, "timed": taken, "from": taken},

@@ -49,6 +49,7 @@ type announcer struct {
 	news                   bool            // a document differs from what the broker had: the words of a state may, too
 	partial                bool            // since a reload: what the broker has is not published again
 	some                   map[string]bool // the points whose states are told again; nil: all
+	held                   map[string]bool // the points of which something waits for finish
 	timer                  timer
 }
 
@@ -98,7 +99,7 @@ func (a *announcer) document(s *state, m *Inbound) {
 
 // link follows the connection.
 func (a *announcer) link(s *state, up bool) {
-	a.partial, a.some = false, nil
+	a.partial, a.some, a.held = false, nil, nil
 	if up {
 		clear(a.may)
 		a.reconcile(s)
@@ -121,6 +122,7 @@ func (a *announcer) reconcile(s *state) {
 	leaving := map[entity]bool{}
 	goes := map[string][]component{}
 	published := len(parts) > 0 && !a.partial
+	held := map[string]bool{}
 	for topic, f := range a.known {
 		for _, c := range f.components {
 			if p := wanted[topic]; p == nil || !p.has(&c) {
@@ -133,13 +135,17 @@ func (a *announcer) reconcile(s *state) {
 		p := &parts[i]
 		going := goes[p.topic]
 		now := slices.DeleteFunc(slices.Clone(p.components), func(c component) bool {
-			return leaving[c.entity()] || slices.ContainsFunc(going, func(g component) bool { return g.key == c.key })
+			waits := leaving[c.entity()] || slices.ContainsFunc(going, func(g component) bool { return g.key == c.key })
+			if waits {
+				held[c.point] = true
+			}
+			return waits
 		})
 		if len(going) > 0 || len(now) < len(p.components) {
 			a.finish = s.now.Add(announceSettle)
 		}
 		document := p.book.document(append(now, going...))
-		if a.partial && !a.differs(p, document) {
+		if a.partial && !a.differs(p.topic, now, document) {
 			continue
 		}
 		published = true
@@ -159,6 +165,7 @@ func (a *announcer) reconcile(s *state) {
 	for i := range parts {
 		a.known[parts[i].topic] = found{components: parts[i].components, text: string(a.sent[parts[i].topic])}
 	}
+	a.held = held
 	if published {
 		a.restate = s.now.Add(restateAfter)
 	}
@@ -174,11 +181,12 @@ func (a *announcer) tick(s *state) {
 		a.finish = time.Time{}
 		for _, p := range split(a.books, a.topics, a.known) {
 			document := p.book.document(p.components)
-			if a.partial && !a.differs(&p, document) {
+			if a.partial && !a.differs(p.topic, p.components, document) {
 				continue
 			}
 			a.publish(s, p.topic, document)
 		}
+		a.held = nil
 		a.restate = s.now.Add(restateAfter)
 	}
 	if reached(a.again, s.now) {

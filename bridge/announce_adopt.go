@@ -39,29 +39,30 @@ func (a *adoption) announce(s *state) {
 		maps.Copy(is.some, was.some)
 	}
 	if !was.finish.IsZero() { // what is to go has no time yet
-		is.late = was.finish
+		is.late, is.held = was.finish, was.held
 		is.schedule(s)
 		return
 	}
 	is.reconcile(s)
 }
 
-// differs tells whether a document is not as it was published last, and notes of which points it tells anything new.
-func (a *announcer) differs(p *part, document []byte) bool {
-	if bytes.Equal(a.sent[p.topic], document) {
+// differs tells whether a document with these components is not as it was published last, and notes of which points it tells anything
+// new.
+func (a *announcer) differs(topic string, components []component, document []byte) bool {
+	if bytes.Equal(a.sent[topic], document) {
 		return false
 	}
 	if a.some == nil {
 		return true
 	}
 	known := map[string]*component{}
-	before := a.known[p.topic].components
+	before := a.known[topic].components
 	for i := range before {
 		known[before[i].key] = &before[i]
 	}
-	for i := range p.components {
-		c := &p.components[i]
-		if old := known[c.key]; c.point != "" && (old == nil || !bytes.Equal(old.json(), c.json())) {
+	for i := range components {
+		c := &components[i]
+		if old := known[c.key]; old == nil || a.held[c.point] || !bytes.Equal(old.json(), c.json()) {
 			a.some[c.point] = true
 		}
 	}

@@ -124,7 +124,7 @@ func events(s *estate) (all []string) {
 func unchangedUntouched(t *testing.T, w *estate, next *plan, reload func()) {
 	was, fresh := w.plan, next.fresh(w.plan)
 	w.writes, w.sent = nil, nil
-	before := w.s
+	before, had := w.s, maps.Clone(w.retained)
 	off := map[string]time.Time{}
 	for _, o := range before.order {
 		off[o.cfg.Name] = o.off.at
@@ -165,6 +165,9 @@ func unchangedUntouched(t *testing.T, w *estate, next *plan, reload func()) {
 		}
 	}
 	for _, m := range w.sent {
+		if w.linked && w.s.topics.discovers(m.Topic) && len(m.Payload) > 0 && string(m.Payload) == string(had[m.Topic]) {
+			t.Errorf("%s is published again", m.Topic)
+		}
 		if name := owners[m.Topic]; name != "" {
 			t.Errorf("%s is told on %s: %s", name, m.Topic, m.Payload)
 		}

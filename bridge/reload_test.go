@@ -97,7 +97,7 @@ var renovations = map[string]func(*Config){
 	"heater_renamed": changed("heater", func(o *Output) { o.Name, o.MinInterval = "kettle", 10*time.Second }),
 	"l02_rests":      changed("l02", func(o *Output) { o.MinInterval = 10 * time.Second }),
 	"lost":           changed("l02", func(o *Output) { o.OnLost = BrokerLost{After: 9 * time.Second, Do: VerbOff} }),
-	"clicks":         func(c *Config) { c.Inputs[0].Gestures.Told = []Trigger{Triple} },
+	"clicks":         func(c *Config) { c.Inputs[0].Gestures.Told = []Trigger{Click} },
 	"group_smaller": func(c *Config) {
 		c.Groups[0].Outputs = []string{"l02"}
 	},
