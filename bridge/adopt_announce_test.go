@@ -53,6 +53,21 @@ func TestReloadAnnounces(t *testing.T) {
 			t.Errorf("%s: told on %q, want %q", tt.what, got, tt.want)
 		}
 	}
+	// What waits until the same is gone elsewhere waits as long, though it is to go to yet another room by then.
+	for _, room := range []string{"room 5", "room 6"} {
+		next := &plan{cfg: cloned(w.plan.cfg), place: p.place}
+		next.cfg.Outputs[7].Entity.Area = room
+		w.sent = nil
+		w.reload(next)
+		w.pass(2 * time.Second)
+	}
+	if len(w.sent) > 0 {
+		t.Errorf("told %v", w.sent)
+	}
+	w.pass(time.Minute)
+	if last := w.retained["homeassistant/device/gatewayd_big/room6/config"]; !strings.Contains(string(last), `"out7"`) {
+		t.Errorf("it is not where it is to be: %s", last)
+	}
 	// Where all is told again anyway, what is new is among it.
 	w.link(false)
 	w.link(true)

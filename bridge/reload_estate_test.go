@@ -319,6 +319,12 @@ func (w *estate) life(r *rand.Rand) string {
 			w.settle()
 			return "identify"
 		}
+	case 10:
+		if !w.linked { // the computer of broker and controller has lost everything
+			clear(w.retained)
+			w.ha = registry{ids: map[string]string{}}
+			return "amnesia"
+		}
 	case 9:
 		w.step(Inbound{Topic: w.s.topics.birth, Payload: []byte("online")})
 		return "birth"
@@ -350,7 +356,7 @@ func (w *estate) guarded() {
 	for _, l := range w.plan.cfg.Interlocks {
 		n := 0
 		for _, name := range l.Outputs {
-			if w.on[w.plan.place[name]] {
+			if at := w.plan.place[name]; w.on[at] && !w.broken[at] { // what was on when it broke is switched off when it returns
 				n++
 			}
 		}
