@@ -45,11 +45,14 @@ type Bank struct {
 	asks   chan question // of interrupts
 	made   time.Time
 	beat   atomic.Int64 // nanoseconds since made, by the clock that is never set
+	silent atomic.Bool  // something is muted
 
 	mu      sync.Mutex             // guards the following
 	outputs map[string]*LineConfig // by name
 	irqs    map[string]*interrupt  // by name
 	next    []bankLine             // what Change wants lines to be; nil: nothing else
+	muted   map[string]bool        // points that there are no events of
+	mute    bool                   // there are none at all
 	waiting Lines                  // wishes for outputs
 	leaving Lines                  // wishes for those that next has no more
 	high    Lines                  // the level that is wished, of waiting and leaving
@@ -76,6 +79,7 @@ type bankLine struct {
 
 	fresh   bool      // it has not been read yet
 	anew    bool      // its state is known, but was not told under this name
+	again   bool      // it was another one in a change that another has overtaken
 	since   time.Time // when it was read for the first time: edges that are older have nothing to say
 	refused error     // by Claim
 	settle  settling
@@ -244,8 +248,11 @@ func (b *Bank) tell(l *bankLine, active, edge bool, at time.Time) {
 	b.send(Event{Chip: b.cfg.Chip, Line: l.cfg.Name, Active: active, Edge: edge, At: at, Lost: lost, Fault: l.fault})
 }
 
-// send waits until the event is taken, or Run is to end.
+// send waits until the event is taken, or Run is to end. What is muted is left out.
 func (b *Bank) send(e Event) {
+	if b.silent.Load() && b.isMuted(e.Line) {
+		return
+	}
 	select {
 	case b.events <- e:
 		return

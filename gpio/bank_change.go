@@ -23,6 +23,29 @@ func (b *Bank) Change(lines, interrupts []LineConfig) {
 	b.poke()
 }
 
+// Mute ends the events of points that Change took away, since they are another bank's by now: none is sent any more, not even one that
+// only comes when a call to the chip that hangs returns. Without points, all events end: the bank is about to. It does not block, and
+// may be called by any goroutine.
+func (b *Bank) Mute(points ...string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.muted == nil {
+		b.muted = map[string]bool{}
+	}
+	for _, name := range points {
+		b.muted[name] = true
+	}
+	b.mute = b.mute || len(points) == 0
+	b.silent.Store(true)
+}
+
+// isMuted tells whether there are no events of a point, or of the chip where it is empty.
+func (b *Bank) isMuted(point string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.mute || b.muted[point]
+}
+
 // plan says what the lines are to be.
 func (b *Bank) plan(lines, interrupts []LineConfig) {
 	next := make([]bankLine, 0, len(lines)+len(interrupts))
@@ -44,6 +67,7 @@ func (b *Bank) plan(lines, interrupts []LineConfig) {
 		irqs[c.Name] = b.interruptOf(&c, what)
 		next = append(next, bankLine{cfg: c, what: what, irq: irqs[c.Name], fresh: true})
 	}
+	again(next, b.next)
 	for name, irq := range b.irqs {
 		if !uses(next, irq) {
 			irq.end(fmt.Errorf("interrupt %q of chip %q: %w", name, b.cfg.Chip, errLeft))
@@ -56,8 +80,32 @@ func (b *Bank) plan(lines, interrupts []LineConfig) {
 			leaving.Set(o, !driven.Has(o))
 		}
 	}
+	for _, c := range lines {
+		delete(b.muted, c.Name) // it is back
+	}
 	b.waiting, b.leaving = waiting, leaving
 	b.outputs, b.irqs, b.next = outputs, irqs, next
+}
+
+// again notes which lines are not as in the change that is overtaken. Whoever listens takes them for new, though for the bank they may
+// be what they were before both.
+func again(next, overtaken []bankLine) {
+	if overtaken == nil {
+		return
+	}
+	was := map[string]*bankLine{}
+	for i := range overtaken {
+		was[overtaken[i].cfg.Name] = &overtaken[i]
+	}
+	for i := range next {
+		l := &next[i]
+		o := was[l.cfg.Name]
+		if l.again = o == nil || o.again; !l.again {
+			cfg := o.cfg
+			cfg.Initial = l.cfg.Initial
+			l.again = cfg != l.cfg
+		}
+	}
 }
 
 // interruptOf gives the interrupt that is that line already, under whatever name, or makes one. b.mu is held.
@@ -155,14 +203,14 @@ func (l *bankLine) goOn(was *bankLine) {
 	if l.irq != was.irq || c.Output != w.Output || !c.Output && (c.Pull != w.Pull || c.Debounce != w.Debounce) {
 		return
 	}
-	cfg, what := l.cfg, l.what
+	cfg, what, again := l.cfg, l.what, l.again
 	*l = *was
 	l.cfg, l.what = cfg, what
 	if w.ActiveLow != cfg.ActiveLow { // the levels stay
 		l.active, l.wish, l.settle.level = !l.active, !l.wish, !l.settle.level
 	}
 	switch {
-	case l.irq != nil, w.Name == cfg.Name && w.ActiveLow == cfg.ActiveLow:
+	case l.irq != nil, w.Name == cfg.Name && w.ActiveLow == cfg.ActiveLow && !again:
 	case l.ok:
 		l.anew = true
 	default:

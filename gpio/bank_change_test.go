@@ -368,3 +368,60 @@ func BenchmarkBankChange(bm *testing.B) {
 	cancel()
 	<-ended
 }
+
+// What a call to the chip that hung brings is not told of points that are another bank's by then, nor of a bank that is about to end.
+func TestBankMute(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		mute []string
+		told []string
+	}{
+		{"a point", []string{"lamp", "door"}, []string{"fan on"}},
+		{"all", nil, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			runBench(t, BankConfig{Lines: []LineConfig{doorLine, lampLine, fanLine}}, func(b *bench) {
+				b.after(time.Second)
+				release := b.hold("fan", true)
+				b.bank.Set("lamp", true)
+				b.chip.Press(1)
+				b.bank.Change([]LineConfig{fanLine}, nil)
+				b.bank.Mute(c.mute...)
+				release()
+				b.want(time.Minute, c.told...)
+				if c.mute != nil {
+					b.bank.Change([]LineConfig{fanLine, lampLine}, nil) // it is back
+					b.want(time.Minute, "lamp on")
+				}
+			})
+		})
+	}
+}
+
+// A line that was away, or elsewhere, in a change that the bank has never seen is told once more: whoever listens takes it for new.
+func TestBankChangeOvertaken(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		between []LineConfig
+	}{
+		{"away", []LineConfig{doorLine, fanLine}},
+		{"another name", []LineConfig{doorLine, named(lampLine, "light"), fanLine}},
+		{"elsewhere", []LineConfig{doorLine, at(lampLine, 5), fanLine}},
+		{"turned over", []LineConfig{doorLine, activeLow(lampLine), fanLine}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			all := []LineConfig{doorLine, lampLine, fanLine}
+			runBench(t, BankConfig{Lines: all}, func(b *bench) {
+				b.after(time.Second)
+				moved := b.changes()
+				release := b.hold("fan", true)
+				b.bank.Change(c.between, nil)
+				b.bank.Change(all, nil)
+				b.bank.Change(all, nil)
+				release()
+				b.want(time.Minute, "fan on", "lamp off")
+				b.wantChanges(moved)
+			})
+		})
+	}
+}
