@@ -21,7 +21,7 @@ type adoption struct {
 
 	moved   bool // the gateway has another name: everything below it is told anew
 	left    []remnant
-	cleared int // messages, the first of the step, that clear what is gone
+	cleared int // messages, the first of the step, that announce what is, and clear what is gone
 }
 
 // remnant is a topic that something was told on which is told there no more.
@@ -90,8 +90,8 @@ func (s *state) adopt(a *adoption) {
 	}
 	a.hangs(s)
 	a.keeps(s)
-	a.clear(s)
 	a.announce(s)
+	a.clear(s)
 	for i := range a.outputs {
 		if p := &a.outputs[i]; p.same {
 			p.is.adapt(s, p.was)
@@ -196,16 +196,25 @@ func (t *told) equal(other *told) bool {
 	return t.topic == other.topic && t.qos == other.qos && t.retain == other.retain && string(t.payload) == string(other.payload)
 }
 
-// clear has the broker forget what is gone, before anything else is told.
+// clear has the broker forget what is gone, before anything else is told, but after Home Assistant was told not to look there any more:
+// what is empty would be an error to the entities that it still has.
 func (a *adoption) clear(s *state) {
-	if len(a.left) == 0 {
-		return
-	}
+	var elsewhere, documents, clears, others []Message
 	now := map[string]bool{} // what is told anew, and whether the broker keeps it
 	for _, m := range s.send {
-		now[m.Topic] = m.Retain
+		switch {
+		case s.topics.discovers(m.Topic):
+			documents = append(documents, m)
+		case a.was.topics.discovers(m.Topic): // what is announced there cannot be announced here
+			elsewhere = append(elsewhere, m)
+		case m.Retain && len(m.Payload) == 0: // the announcer has found it
+			clears = append(clears, m)
+			now[m.Topic] = true
+		default:
+			others = append(others, m)
+			now[m.Topic] = m.Retain
+		}
 	}
-	var clears []Message
 	for _, r := range a.left {
 		keeps, again := now[r.topic]
 		switch {
@@ -219,6 +228,6 @@ func (a *adoption) clear(s *state) {
 			s.drop = append(s.drop, r.topic)
 		}
 	}
-	a.cleared = len(clears)
-	s.send = slices.Insert(s.send, 0, clears...)
+	s.send = slices.Concat(elsewhere, documents, clears, others)
+	a.cleared = len(s.send) - len(others)
 }
