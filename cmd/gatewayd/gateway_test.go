@@ -57,8 +57,8 @@ func TestAboutChips(t *testing.T) {
 			t.Fatalf("%s: %v", c.name, err)
 		}
 		var want []string
-		for _, b := range g.banks {
-			want = append(want, b.Chip())
+		for _, c := range g.wiring.Load().chips {
+			want = append(want, c.bank.Chip())
 		}
 		if got := about(cfg, g.gauges).Chips; !slices.Equal(got, want) {
 			t.Errorf("%s: chips %q, want %q", c.name, got, want)

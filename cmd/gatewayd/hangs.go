@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
+	"maps"
 	"time"
 
 	"gatewayd/bridge"
@@ -23,14 +23,17 @@ func (g *gateway) watchBanks(ctx context.Context) error {
 			return nil
 		case <-t.C:
 		}
-		for _, b := range g.banks {
+		now := g.wiring.Load()
+		maps.DeleteFunc(hung, func(b *gpio.Bank, _ bool) bool { return !now.has(b) })
+		for _, c := range now.chips {
+			b := c.bank
 			beat := b.Beat()
 			hangs := !beat.IsZero() && time.Since(beat) > bankStale
 			if hangs == hung[b] {
 				continue
 			}
 			hung[b] = hangs
-			h := bridge.Hang{Chip: b.Chip(), Lines: g.linesOf(b)}
+			h := bridge.Hang{Chip: b.Chip(), Lines: now.linesOf(b)}
 			if hangs {
 				h.Err = fmt.Errorf("chip %q: a call to it hangs: look for a bus that is stuck, or restart the Raspberry Pi", b.Chip())
 			}
@@ -41,15 +44,4 @@ func (g *gateway) watchBanks(ctx context.Context) error {
 			}
 		}
 	}
-}
-
-// linesOf gives the points of a bank, in the order of their names.
-func (g *gateway) linesOf(b *gpio.Bank) (names []string) {
-	for name, of := range g.lines {
-		if of == b {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
 }

@@ -56,11 +56,12 @@ func TestHangs(t *testing.T) {
 				t.Errorf("%v:\n got %s\nwant %s", time.Now(), got, want)
 			}
 		}
-		g := &gateway{lines: map[string]*gpio.Bank{}}
+		g, w := &gateway{}, &wiring{lines: map[string]*gpio.Bank{}}
+		g.wiring.Store(w)
 		var err error
 		g.bridge, err = bridge.New(&bridge.Config{Device: "shed", Inputs: []bridge.Input{{Name: "door"}}, Outputs: []bridge.Output{{Name: "lamp"}, {Name: "bell"}}},
 			bridge.Parts{
-				Set: func(line string, active bool) { g.lines[line].Set(line, active) },
+				Set: g.set,
 				Publish: func(m bridge.Message) {
 					mu.Lock()
 					defer mu.Unlock()
@@ -75,16 +76,16 @@ func TestHangs(t *testing.T) {
 		chip := &stuck{Chip: sim}
 		add := func(name string, chip gpio.Chip, lines ...gpio.LineConfig) {
 			b := gpio.NewBank(gpio.BankConfig{Chip: name, Lines: lines, Open: func() (gpio.Chip, error) { return chip, nil }}, g.bridge.Events())
-			g.banks = append(g.banks, b)
+			w.chips = append(w.chips, &wiredChip{bank: b})
 			for _, l := range lines {
-				g.lines[l.Name] = b
+				w.lines[l.Name] = b
 			}
 		}
 		add("relays", chip, gpio.LineConfig{Name: "lamp", Offset: 0, Output: true}, gpio.LineConfig{Name: "door", Offset: 1})
 		add("header", gpio.NewSim(4), gpio.LineConfig{Name: "bell", Offset: 0, Output: true})
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
-		for _, run := range []func(context.Context) error{g.bridge.Run, g.watchBanks, g.banks[0].Run, g.banks[1].Run} {
+		for _, run := range []func(context.Context) error{g.bridge.Run, g.watchBanks, w.chips[0].bank.Run, w.chips[1].bank.Run} {
 			wg.Go(func() { run(ctx) })
 		}
 		defer func() { cancel(); wg.Wait() }()
@@ -134,8 +135,8 @@ func TestHangs(t *testing.T) {
 
 func TestLinesOf(t *testing.T) {
 	a, b := gpio.NewBank(gpio.BankConfig{Chip: "a"}, nil), gpio.NewBank(gpio.BankConfig{Chip: "b"}, nil)
-	g := &gateway{lines: map[string]*gpio.Bank{"z": a, "y": b, "x": a}}
-	if got := g.linesOf(a); !slices.Equal(got, []string{"x", "z"}) {
+	w := &wiring{lines: map[string]*gpio.Bank{"z": a, "y": b, "x": a}}
+	if got := w.linesOf(a); !slices.Equal(got, []string{"x", "z"}) {
 		t.Errorf("got %q", got)
 	}
 }

@@ -19,9 +19,10 @@ const (
 // change is what a changed configuration makes of the registry: the entities of the points, and nothing left behind, nothing refused.
 type change struct {
 	name       string
-	was, is    []string // replaced in the configuration
-	gone, come []string // of the registry's entity ids
-	states     map[string]string
+	was, is    []string          // replaced in the configuration
+	gone, come []string          // of the registry's entity ids
+	states     map[string]string // after a start, with new hardware
+	reloaded   map[string]string // after a reload, where that differs
 	before     func(h *home)
 	check      func(t *testing.T, h *home)
 }
@@ -63,14 +64,14 @@ var changes = []change{
 				t.Errorf("got devices %+v, want the gateway alone", got)
 			}
 		}},
-	{name: "other words", before: func(h *home) { h.ha.TurnOn("switch.shed_pump"); h.ha.AwaitState("switch.shed_pump", "on") }, is: []string{`payload_on: "1", payload_off: "0"`, `payload_on: go, payload_off: halt`}, states: map[string]string{"switch.shed_pump": "off"}},
+	{name: "other words", before: func(h *home) { h.ha.TurnOn("switch.shed_pump"); h.ha.AwaitState("switch.shed_pump", "on") }, is: []string{`payload_on: "1", payload_off: "0"`, `payload_on: go, payload_off: halt`}, states: map[string]string{"switch.shed_pump": "off"}, reloaded: map[string]string{"switch.shed_pump": "on"}},
 	{name: "other icon", is: []string{thePump, thePump + " home_assistant: {icon: mdi:pump},"}, check: func(t *testing.T, h *home) {
 		h.ha.Await(10*time.Second, "the icon", func() bool { return h.ha.Entity("switch.shed_pump").Config["icon"] == "mdi:pump" })
 	}},
 }
 
-// happens plays a change.
-func (tt *change) happens(t *testing.T) {
+// happens plays a change, which do brings about.
+func (tt *change) happens(t *testing.T, do func(*home)) {
 	h := newHome(t, hatest.Options{})
 	h.start(tt.was...)
 	h.settled("light.shed_l01")
@@ -78,8 +79,7 @@ func (tt *change) happens(t *testing.T) {
 		tt.before(h)
 	}
 	before, since := h.entityIDs(), len(h.ha.History())
-	h.stop()
-	h.start(tt.is...)
+	do(h)
 	var want []string
 	for _, id := range append(before, tt.come...) {
 		if !slices.Contains(tt.gone, id) {

@@ -21,6 +21,7 @@ type home struct {
 	broker string // where the gateway finds it
 	ha     *hatest.Core
 	cfg    *config.Config
+	g      *gateway
 	house  *house
 	log    *screen
 	forget bool   // the gateway leaves nothing behind, as the demo
@@ -59,10 +60,17 @@ func TestHomeAssistant(t *testing.T) {
 		"entities": entitiesAppear, "commands": commandsReturn, "restarts": homeAssistantRestarts, "restarts alone": homeAssistantAlone,
 		"elsewhere": homeAssistantElsewhere, "gateway restarts": gatewayRestarts, "gateway killed": gatewayKilled, "chip fails": chipFails,
 		"broker restarts": brokerRestarts, "deleted": deviceDeleted, "area deleted": areaDeleted, "off": discoveryOff, "forgotten": gatewayForgotten, "demo": demoEnds, "identify": gatewayBlinks, "restart": gatewayAsked, "gestures": buttonPressed,
-		"own words": ownWords, "nothing retained": nothingRetained, "disabled": pointDisabled, "changed meanwhile": changedMeanwhile, "large": largeHouse, "busy start": busyStart,
+		"own words": ownWords, "nothing retained": nothingRetained, "disabled": pointDisabled, "changed meanwhile": changedMeanwhile, "large": largeHouse, "busy start": busyStart, "reload": gatewayReloads,
 	}
 	for _, c := range changes {
-		scenes["change/"+c.name] = c.happens
+		scenes["change/"+c.name] = func(t *testing.T) { c.happens(t, func(h *home) { h.stop(); h.start(c.is...) }) }
+		scenes["reload/"+c.name] = func(t *testing.T) {
+			c := c
+			if c.reloaded != nil {
+				c.states = c.reloaded
+			}
+			c.happens(t, func(h *home) { h.reload(c.is...) })
+		}
 	}
 	var all sync.WaitGroup
 	for name, scene := range scenes {
@@ -84,8 +92,8 @@ func newHome(t *testing.T, opt hatest.Options) *home {
 	return h
 }
 
-// start runs a gateway, with pairs of what is to be replaced in its configuration.
-func (h *home) start(replace ...string) {
+// configured gives the configuration, with pairs of what is replaced in it.
+func (h *home) configured(replace []string) *config.Config {
 	h.t.Helper()
 	text := strings.NewReplacer("BROKER", h.broker).Replace(homeConfig)
 	for i := 0; i < len(replace); i += 2 {
@@ -98,6 +106,14 @@ func (h *home) start(replace ...string) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	return cfg
+}
+
+// start runs a gateway, with pairs of what is to be replaced in its configuration.
+func (h *home) start(replace ...string) {
+	h.t.Helper()
+	cfg := h.configured(replace)
+	var err error
 	h.cfg = cfg
 	if h.house, err = newHouse(cfg); err != nil {
 		h.t.Fatal(err)
@@ -112,6 +128,7 @@ func (h *home) start(replace ...string) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	h.g = g
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- g.run(ctx) }()

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +28,6 @@ const (
 // memory is what the gateway knows of its outputs after a crash or a power cut: it writes what the bridge wants kept into the state
 // file, at once, but not often.
 type memory struct {
-	path string
 	boot boot
 	log  *slog.Logger
 	save func(path string, content []byte) error
@@ -39,10 +37,13 @@ type memory struct {
 	found   map[string]bridge.Kept // by an output's id, as an earlier run has left it
 	another bool                   // that was in another boot: the header has lost its levels since
 
-	mu   sync.Mutex             // guards the following
-	kept map[string]bridge.Kept // what is to be in the file
-	last map[string]bridge.Kept // what is; nil: that is not known
-	err  error                  // why it is not
+	mu    sync.Mutex             // guards the following
+	path  string                 // empty: nowhere
+	left  string                 // where it was before it moved, until the file is at path; empty: nothing is left there
+	moves bool                   // it is not known what is at path
+	kept  map[string]bridge.Kept // what is to be in the file
+	last  map[string]bridge.Kept // what is; nil: that is not known
+	err   error                  // why it is not
 }
 
 // stateFile gives the path of the state file: as configured, or where the service has its files; empty: there is none, and nothing
@@ -68,10 +69,13 @@ func stateFile(cfg *config.Config, log *slog.Logger) string {
 	return ""
 }
 
-// newMemory reads the state file. Whatever is wrong with it is told, and is no reason not to start.
+// newMemory reads the state file, if there is a path. Whatever is wrong with it is told, and is no reason not to start.
 func newMemory(path string, cfg *config.Config, b boot, log *slog.Logger) *memory {
 	m := &memory{path: path, boot: b, log: log, save: statefile.Save, tell: func(string) {}, wake: make(chan struct{}, 1),
 		found: map[string]bridge.Kept{}, kept: map[string]bridge.Kept{}}
+	if path == "" {
+		return m
+	}
 	content, err := statefile.Load(path)
 	var past stored
 	if err == nil {
@@ -94,12 +98,8 @@ func newMemory(path string, cfg *config.Config, b boot, log *slog.Logger) *memor
 			m.nudge()
 		}
 	}
-	ids := map[string]bool{}
-	for i := range cfg.Bridge.Outputs {
-		o := &cfg.Bridge.Outputs[i]
-		ids[cmp.Or(o.Entity.ID, o.Name)] = true
-	}
-	maps.DeleteFunc(m.found, func(id string, _ bridge.Kept) bool { return !ids[id] })
+	ids := outputIDs(cfg)
+	maps.DeleteFunc(m.found, func(id string, _ bridge.Kept) bool { return ids[id] == nil })
 	m.kept = maps.Clone(m.found)
 	return m
 }
@@ -107,7 +107,14 @@ func newMemory(path string, cfg *config.Config, b boot, log *slog.Logger) *memor
 // claims gives the configuration with the states that outputs are to be claimed with. A line that is driven keeps its level, but for
 // the header's after a boot: what drives them is the firmware, and no state.
 func (m *memory) claims(cfg *config.Config) *config.Config {
-	restored := bridge.Restored(&cfg.Bridge, m.found, time.Now())
+	m.mu.Lock()
+	kept := maps.Clone(m.kept)
+	m.mu.Unlock()
+	return m.claimsOf(cfg, kept)
+}
+
+func (m *memory) claimsOf(cfg *config.Config, kept map[string]bridge.Kept) *config.Config {
+	restored := bridge.Restored(&cfg.Bridge, kept, time.Now())
 	with := *cfg
 	with.Chips = slices.Clone(cfg.Chips)
 	for c := range with.Chips {
@@ -171,25 +178,30 @@ func (m *memory) run(ctx context.Context) error {
 // write writes the file if it is to hold anything else than it does, and tells whether all is well.
 func (m *memory) write() bool {
 	m.mu.Lock()
-	now := maps.Clone(m.kept)
+	now, path := maps.Clone(m.kept), m.path
+	if m.moves {
+		m.moves, m.last = false, found(path)
+	}
 	m.mu.Unlock()
-	if m.last != nil && maps.Equal(m.last, now) {
+	if path == "" || m.last != nil && maps.Equal(m.last, now) {
+		m.leave(path)
 		return true
 	}
-	err := m.save(m.path, storedOf(now, time.Now(), m.boot).bytes())
+	err := m.save(path, storedOf(now, time.Now(), m.boot).bytes())
 	m.mu.Lock()
 	was := m.err
 	m.err = err
 	m.mu.Unlock()
 	if err == nil {
 		m.last = now
+		m.leave(path)
 	}
 	switch {
 	case err != nil && (was == nil || was.Error() != err.Error()):
 		m.log.Error("the state file cannot be written; it is tried again: a crash or a power cut would leave outputs without restore and deadline", "error", err)
 		m.tell(m.trouble())
 	case err == nil && was != nil:
-		m.log.Info("the state file is written again", "path", m.path)
+		m.log.Info("the state file is written again", "path", path)
 		m.tell("")
 	}
 	return err == nil

@@ -5,10 +5,13 @@ import (
 	"flag"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/peterbourgon/ff/v3/ffcli"
+
+	"gatewayd/internal/config"
 )
 
 func runCommand() *ffcli.Command {
@@ -21,6 +24,7 @@ func runCommand() *ffcli.Command {
 
 // run runs the gateway until it is told to stop.
 func run(path string) error {
+	file := watch(path)
 	cfg, err := load(path)
 	if err != nil {
 		return err
@@ -32,21 +36,26 @@ func run(path string) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	wishes := newAsked()
-	hw := newRaspberry()
-	var how manner
+	again := &reloads{path: path, asked: newAsked(), signal: make(chan os.Signal, 1), file: file, log: log, orphaned: orphaned(), end: stop}
+	signal.Notify(again.signal, syscall.SIGHUP)
+	how := manner{reload: again.asked.put, memory: newMemory(stateFile(cfg, log), cfg, thisBoot(), log)}
 	if supervised() { // nobody else is known to start it again
 		how.restart = wishes.put
 	}
-	if path := stateFile(cfg, log); path != "" {
-		how.memory = newMemory(path, cfg, thisBoot(), log)
-		cfg = how.memory.claims(cfg)
+	if to := runningFile(); to != "" {
+		how.runs = func(cfg *config.Config) { noteRunning(to, cfg, log) }
 	}
-	g, err := newGateway(cfg, hw, log, how)
+	how.beside = func(ctx context.Context, g *gateway) {
+		var all sync.WaitGroup
+		all.Go(func() { feedWatchdog(ctx, g, log) })
+		all.Go(func() { restarts(ctx, wishes, func() error { _, err := load(path); return err }, g.bridge, end) })
+		again.run(ctx, g)
+		all.Wait()
+	}
+	g, err := newGateway(cfg, newRaspberry(), log, how)
 	if err != nil {
 		return err
 	}
-	go feedWatchdog(ctx, g, log)
-	go restarts(ctx, wishes, func() error { _, err := load(path); return err }, g.bridge, end)
 	if err := g.run(ctx); err != nil || context.Cause(ctx) != errRestart {
 		return err
 	}

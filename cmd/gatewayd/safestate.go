@@ -28,23 +28,23 @@ func safeStateCommand() *ffcli.Command {
 		if os.Getenv("SERVICE_RESULT") == "success" { // systemd.exec(5): it was stopped, and on_exit is done
 			return nil
 		}
-		cfg, err := load(*path)
+		log := newLog()
+		chips, err := afterCrash(*path, log)
 		if err != nil {
 			return err
 		}
-		return safeState(cfg, newRaspberry(), newLog())
+		return safeState(chips, newRaspberry(), log)
 	})
 	return c
 }
 
 // safeState makes outputs what on_crash says, and leaves all other lines as they are. It gives up after safeWithin; the error names
 // the chips that were not reached.
-func safeState(cfg *config.Config, hw hardware, log *slog.Logger) error {
+func safeState(chips []config.Chip, hw hardware, log *slog.Logger) error {
 	type answer struct {
 		chip int
 		err  error
 	}
-	chips := cfg.AfterCrash()
 	limit := time.Now().Add(safeWithin)
 	answers := make(chan answer, len(chips))
 	for i := range chips {

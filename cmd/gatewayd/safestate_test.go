@@ -112,7 +112,7 @@ func TestSafeState(t *testing.T) {
 		t.Fatalf("before: %s, want %s", got, want)
 	}
 	log, out := logged()
-	if err := safeState(cfg, h, log); err != nil {
+	if err := safeState(cfg.AfterCrash(), h, log); err != nil {
 		t.Error(err)
 	}
 	if got, want := h.levels(t), "high high high low high low"; got != want {
@@ -123,7 +123,7 @@ func TestSafeState(t *testing.T) {
 			t.Errorf("not told: %s in\n%s", want, out)
 		}
 	}
-	if err := safeState(parsed(t, "device: d\noutputs: [{name: a, line: 4, on_exit: off}]"), h, log); err != nil {
+	if err := safeState(parsed(t, "device: d\noutputs: [{name: a, line: 4, on_exit: off}]").AfterCrash(), h, log); err != nil {
 		t.Errorf("nothing to do: %v", err)
 	}
 }
@@ -138,7 +138,7 @@ func TestSafeStateWithoutChip(t *testing.T) {
 			h, cfg := newCrashed(t)
 			h.other = c.bus
 			began := time.Now()
-			err := safeState(cfg, h, slog.New(slog.DiscardHandler))
+			err := safeState(cfg.AfterCrash(), h, slog.New(slog.DiscardHandler))
 			if took := time.Since(began); took > safeWithin+2*time.Second {
 				t.Errorf("took %v", took)
 			}

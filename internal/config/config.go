@@ -27,6 +27,7 @@ type Config struct {
 	// StateFile is where is kept what outlives a crash or a power cut; empty: where the service has its files, if it is one.
 	// Load makes it absolute, Parse leaves it as it is.
 	StateFile string
+	Watch     bool // the configuration is loaded again when its file has changed
 	MQTT      MQTT
 	Chips     []Chip // those with lines in use; the header first
 	Bridge    bridge.Config
@@ -196,6 +197,7 @@ var rootKeys = append([]key[*draft]{
 	field("id", "what controllers know it by when device was changed; device unless said", gatewayID, func(d *draft) *string { return &d.id }),
 	field("state_file", "where it keeps what outlives a crash or a power cut; the service's /var/lib/gatewayd/state unless said", path,
 		func(d *draft) *string { return &d.stateFile }),
+	field("watch", "whether this file is loaded again when it has changed", boolean, func(d *draft) *bool { return &d.watch }, false),
 	group("mqtt", "the broker", mqttKeys, func(d *draft) *mqtt { return &d.mqtt }),
 	homeAssistantGroup,
 	chipList,

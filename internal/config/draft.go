@@ -15,6 +15,7 @@ type draft struct {
 	root       place
 	device, id string
 	stateFile  string
+	watch      bool
 	mqtt       mqtt
 	home       homeAssistant
 	chips      []*chip
@@ -195,7 +196,7 @@ func (d *draft) readable(section string) bool {
 
 // build makes the configuration of a draft without errors.
 func (d *draft) build() *Config {
-	c := &Config{Device: d.device, StateFile: d.stateFile, MQTT: d.mqtt.MQTT, from: d}
+	c := &Config{Device: d.device, StateFile: d.stateFile, Watch: d.watch, MQTT: d.mqtt.MQTT, from: d}
 	c.Bridge = bridge.Config{Device: d.device, ID: d.id, Status: d.mqtt.status.Status, HomeAssistant: d.home.HomeAssistant}
 	for _, p := range d.points {
 		p.join(&c.Bridge)

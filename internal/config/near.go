@@ -23,6 +23,7 @@ var otherWords = map[string]string{
 	"state_topic": "topic", "set_topic": "command_topic", "on_payload": "payload_on", "off_payload": "payload_off",
 	"host": "broker", "hostname": "broker", "server": "broker", "url": "broker", "servers": "brokers", "hosts": "brokers", "urls": "brokers", "fallback": "brokers", "user": "username", "credential": "password_file", "password_credential": "password_file",
 	"restore": "initial", "restore_mode": "initial", "safe_state": "on_crash", "statefile": "state_file", "tls_insecure": "insecure", "insecure_skip_verify": "insecure", "ca_cert": "ca", "ca_file": "ca", "cafile": "ca", "cert_file": "cert", "certfile": "cert", "key_file": "key", "keyfile": "key",
+	"reload": "watch", "auto_reload": "watch", "autoreload": "watch", "watch_file": "watch",
 	"interval": "every min_interval", "min_switch": "min_interval", "rate_limit": "min_interval", "throttle": "min_interval", "update_interval": "every", "period": "every", "addr": "address", "i2c_address": "address",
 	"members": "outputs", "entities": "outputs", "lights": "outputs", "driver": "type", "module": "type", "kind": "type component", "id": "name", "friendly_name": "label name", "title": "label name",
 	"unique_id": "id", "object_id": "id", "default_entity_id": "id", "platform": "component type", "class": "device_class", "entity_category": "category",
@@ -33,7 +34,7 @@ var otherWords = map[string]string{
 
 // planned are keys that will come. They are refused like any unknown key, but with clearer words.
 var planned = []string{
-	"reload", "watch", "prefix", "web", "metrics", "log", "backlog",
+	"prefix", "web", "metrics", "log", "backlog",
 	"counters", "meters", "dimmers", "covers", "scenes", "include", "above", "below", "filter", "calibrate", "expire_after",
 }
 
