@@ -2,6 +2,7 @@
 # Runs a job in the lab: boot.sh JOB.sh [NAME=VALUE ...]. The job sees this machine's own files, a gpio-sim chip and loopback only,
 # and in its environment the NAMEs, SIM (the lines' folder) and STUB (the i2c-stub.ko beside the kernel, for i2csim).
 # Exits with the job's status; 124: out of time (LAB_SECONDS, 300), 125: no kernel, or it ended before the job, 130 and 143: interrupted.
+# With LAB_FIRST=yes the job is the first process: it writes its status to $lab/status and powers off.
 # The kernel is the one that kernel.sh finds. Needs busybox-static and iproute2. Several labs may run at the same time.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)

@@ -28,8 +28,13 @@ SIM=/sys/devices/platform/$(cat pi/dev_name)/$(cat pi/bank0/chip_name)
 export SIM
 # shellcheck source=/dev/null
 . "$lab/env"
+cd "$lab_dir" || exit
+if [ -n "${LAB_FIRST:-}" ]; then # the job is the first process itself, writes the status and powers off
+	export lab
+	exec sh "$lab_job"
+fi
 code=0
-(cd "$lab_dir" && exec sh "$lab_job") || code=$?
+(exec sh "$lab_job") || code=$?
 echo "$code" >"$lab/status"
 sync
 echo o >/proc/sysrq-trigger 2>/dev/null

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Proves the gateway on a real kernel: boots the lab twice, at the same time, and runs in it the tests that need one: those of gpio,
-# internal/i2cdev and the I2C simulator in the one, e2e in the other. A line for each test; the output of a package that failed.
+# Proves the gateway on a real kernel: boots labs, two at the same time, and runs in them the tests that need one: e2e in the one; those
+# of gpio, internal/i2cdev and the I2C simulator in the other, and after it, in a third, those of e2e that need systemd as the first
+# process. A line for each test; the output of a package that failed.
 # test.sh [REGEXP]   only the tests whose name matches
 # Four minutes. Without a kernel it says why and that all is skipped, and exits with 0. Needs, besides what kernel.sh says: go,
 # mosquitto, mosquitto-clients, gpiod (version 1), i2c-tools.
@@ -74,7 +75,20 @@ exit $failed
 J
 
 started=$(date +%s)
-scripts/lab/boot.sh "$work/small.sh" "BIN=$work" "RUN=${1:-}" >"$work/small" 2>&1 &
+(
+	code=0
+	scripts/lab/boot.sh "$work/small.sh" "BIN=$work" "RUN=${1:-}" || code=$?
+	case ${1:-TestService} in
+	TestService*)
+		if [ -x /lib/systemd/systemd ]; then
+			scripts/lab/boot.sh scripts/lab/systemd.sh LAB_FIRST=yes "BIN=$work" "SRC=$PWD" "RUN=${1:-TestService}" || code=$?
+		else
+			echo "skip  e2e, under systemd: it needs the package systemd"
+		fi
+		;;
+	esac
+	exit $code
+) >"$work/small" 2>&1 &
 small=$!
 large=0
 scripts/lab/boot.sh "$work/large.sh" "BIN=$work" "RUN=${1:-}" || large=$?
