@@ -10,7 +10,10 @@ import (
 // after a start.
 func (a *adoption) announce(s *state) {
 	is, was := s.announcer, a.was.announcer
-	is.spread, is.known, is.silent = was.spread, was.known, was.silent
+	is.spread, is.known = was.spread, was.known
+	if len(is.books) > 0 { // else the next time is a new one
+		is.silent = was.silent
+	}
 	is.again, is.restate, is.news = was.again, was.restate, was.news && len(is.books) > 0
 	may := maps.Clone(was.may)
 	for topic := range was.sent {

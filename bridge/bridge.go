@@ -30,7 +30,7 @@ type Parts struct {
 	Set     func(line string, active bool) // hands a wish to the line's bank; does not block
 	Publish func(Message)                  // hands a message to the session; does not block
 	Vitals  func() Vitals                  // asks the process; called from the loop, must be quick; nil: none
-	Drop    func(topics ...string)         // has the session forget states on these topics; does not block; nil: it never tells one again
+	Drop    func(topics ...string)         // has the session forget states on these topics; does not block; nil: it keeps none
 	Restart func()                         // ends the program so that it starts anew; does not block, may be called often; nil: nobody does
 	Reload  func()                         // has the program read its configuration again; does not block, may be called often; nil: nobody does
 	About   About                          // what the program knows of itself and of the board

@@ -10,9 +10,8 @@ import (
 type Next struct {
 	Config *Config // checked, and not to be changed afterwards
 	About  About
-	// Fresh are the points of Config, by name, whose hardware is not that which the point of the same name had: they begin as not read
-	// yet. A point that has another name, but the id of one that is gone, counts as the same if it is not in here; it need not be
-	// in here either way where neither name nor id has been there before.
+	// Fresh are the points of Config, by name, whose hardware is not that of the point which had their name before or, where none had,
+	// their id: they begin as not read yet. Whether points are in here that had neither name nor id before makes no difference.
 	Fresh map[string]bool
 	// Swap is called by the loop between the last step of the old configuration and the first of the new one, when all writes and messages
 	// of the old one have been handed out, and so have the messages that clear what is gone. From its return on the loop hands out writes

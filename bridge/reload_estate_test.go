@@ -255,6 +255,11 @@ func (w *estate) reload(p *plan) {
 	w.step(a.leaving())
 	w.facts = nil // of what comes now nobody is told
 	do, send, at := next.step(a, w.now)
+	for _, m := range send[:a.cleared] {
+		if m.clears() && slices.ContainsFunc(send, func(other Message) bool { return other.Topic == m.Topic && other.Retain && !other.clears() }) {
+			w.t.Errorf("%s is cleared, and told on again", m.Topic)
+		}
+	}
 	w.s, w.plan = next, p
 	w.took(do, send, at)
 	if was.cfg.Device != p.cfg.Device || was.cfg.ID != p.cfg.ID {
