@@ -16,7 +16,7 @@ type backoff struct {
 
 const (
 	shortOutage = 5 * time.Minute
-	shortWait   = 5 * time.Second
+	shortWait   = 4 * time.Second  // so that everything is told 5 s after the broker's return
 	stable      = 30 * time.Second // a connection that lasted as long has the next attempt be quick
 )
 

@@ -2,8 +2,12 @@ package bridge
 
 import "time"
 
-// leaveWithin is how long what is queued may take to be sent before the farewell.
-const leaveWithin = 2 * time.Second
+// How long what is queued may take to be sent before the farewell, and how long that may take: the program waits 3 s for both, and for
+// the end of the connection.
+const (
+	leaveWithin    = 1500 * time.Millisecond
+	farewellWithin = 750 * time.Millisecond
+)
 
 // stop leaves the broker for good. What it has not taken in time is lost.
 func (s *Session) stop(p *peer) {
@@ -46,7 +50,7 @@ func (s *Session) leave(p *peer, limit time.Time, farewell string, gone ...strin
 		for _, topic := range gone {
 			said = said && s.send(p, item{Message: clearing(topic)}, time.Now()) == nil
 		}
-		if said = said && s.await(p, left, time.Now().Add(time.Second)); said {
+		if said = said && s.await(p, left, time.Now().Add(farewellWithin)); said {
 			s.log.Info("disconnected from the broker", "broker", s.turn.now().name)
 		} else {
 			s.log.Warn("the broker did not acknowledge that we stop", "broker", s.turn.now().name)

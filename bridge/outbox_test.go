@@ -239,9 +239,9 @@ func TestBackoff(t *testing.T) {
 		check(fmt.Sprintf("wait %d", i), time.Duration(want*float64(time.Second)))
 	}
 	for now.Sub(begin) < shortOutage {
-		check(fmt.Sprintf("after %v", now.Sub(begin)), 5*time.Second)
+		check(fmt.Sprintf("after %v", now.Sub(begin)), shortWait)
 	}
-	for _, want := range []time.Duration{8, 16, 32, 60, 60} {
+	for _, want := range []time.Duration{4, 8, 16, 32, 60, 60} {
 		check(fmt.Sprintf("after %v", now.Sub(begin)), want*time.Second)
 	}
 	now = now.Add(10 * 365 * 24 * time.Hour)
@@ -252,7 +252,7 @@ func TestBackoff(t *testing.T) {
 		up := now
 		now = now.Add(10 * time.Second)
 		b.lost(up, now)
-		check("after another restart", 5*time.Second)
+		check("after another restart", shortWait)
 	}
 	now = now.Add(2 * shortOutage)
 	check("away for long again", time.Minute)

@@ -24,6 +24,7 @@ type peer struct {
 	live     atomic.Bool   // the birth message has been acknowledged
 	born     time.Time     // when that was; zero: it has not been
 	echo     atomic.Bool   // the birth message has come back to us
+	again    repeat        // of the birth message, while it has not
 	heal     atomic.Bool   // our status was overwritten
 	healed   time.Time     // when it was published again, until that was told
 	nudge    chan struct{} // one slot: heal was set, or an info came

@@ -130,7 +130,15 @@ func (s *Session) serve(ctx, try context.Context, p *peer, start time.Time) erro
 			p.info.CompareAndSwap(nil, new([]byte))
 		case now := <-tick.C:
 			s.beat()
-			s.unheard(p, now)
+			anew, err := s.unheard(p, now)
+			if err != nil {
+				p.conn.fail(err)
+				return s.ended(p)
+			}
+			if anew {
+				s.leave(p, now.Add(leaveWithin), p.status.Stopped)
+				return errChange
+			}
 			if s.tarries(now) {
 				return s.move(p)
 			}

@@ -31,6 +31,7 @@ type Session struct {
 	rival  rivalry
 	told   notice
 	heals  healing
+	anews  healing // of connections, because our status came back late
 
 	changes chan struct{} // one slot: wanted was given
 
@@ -90,8 +91,8 @@ func (s *Session) note(f func(*Stats)) {
 
 func (s *Session) beat() { s.alive.Store(time.Now().UnixNano()) }
 
-// Run connects, and connects again, until ctx ends. Then it sends what is queued, for at most 2 s, publishes Status.Stopped,
-// waits for its acknowledgement for at most 1 s more, and disconnects. It returns nil.
+// Run connects, and connects again, until ctx ends. Then it sends what is queued, for at most 1.5 s, publishes Status.Stopped,
+// waits for its acknowledgement for at most 0.75 s more, and disconnects. It returns nil.
 func (s *Session) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -34,7 +34,7 @@ type SessionConfig struct {
 	ForgetFirst []string
 
 	// For tests; 0: the default.
-	RetryMin, RetryMax time.Duration // between attempts: 1 s, 60 s; in the first minutes of an outage no more than 5 s
+	RetryMin, RetryMax time.Duration // between attempts: 1 s, 60 s; in the first minutes of an outage no more than 4 s
 	Timeout            time.Duration // of connecting, of a write, of a subscription: 5 s
 	AckTimeout         time.Duration // until a message is acknowledged: 10 s
 	ProbeEvery         time.Duration // between two questions whether the first broker answers: 15 s
