@@ -33,9 +33,11 @@ func FreePort(tb testing.TB) int {
 type Mosquitto struct {
 	Dir  string // its folder, for certificates and password files
 	Port int    // the port given to the configuration
+	path string
+	file string // its configuration
 	cmd  *exec.Cmd
 	log  *lockedBuffer
-	once sync.Once
+	runs bool
 }
 
 type lockedBuffer struct {
@@ -71,27 +73,22 @@ func StartMosquitto(tb testing.TB, conf func(dir string, port int) string) *Mosq
 			return fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\n", port)
 		}
 	}
-	m := &Mosquitto{Dir: tb.TempDir(), log: new(lockedBuffer)}
+	m := &Mosquitto{Dir: tb.TempDir(), log: new(lockedBuffer), path: path}
+	m.file = filepath.Join(m.Dir, "mosquitto.conf")
 	for attempt := 0; ; attempt++ { // another process may take the port between
 		m.Port = FreePort(tb)
 		text := "persistence false\nlog_dest stderr\n"
 		if os.Getuid() == 0 {
 			text += "user root\n" // else it drops its rights and cannot read the folder
 		}
-		file := filepath.Join(m.Dir, "mosquitto.conf")
-		if err := os.WriteFile(file, []byte(text+conf(m.Dir, m.Port)), 0o600); err != nil {
+		if err := os.WriteFile(m.file, []byte(text+conf(m.Dir, m.Port)), 0o600); err != nil {
 			tb.Fatal(err)
 		}
-		m.cmd = exec.Command(path, "-c", file)
-		m.cmd.Stderr, m.cmd.Stdout = m.log, m.log
-		if err := m.cmd.Start(); err != nil {
-			tb.Fatal(err)
-		}
+		m.start(tb)
 		if answers(m.Port) {
 			break
 		}
-		m.cmd.Process.Kill()
-		m.cmd.Wait()
+		m.Stop()
 		if attempt == 2 {
 			tb.Fatalf("mosquitto does not start:\n%s", m.log)
 		}
@@ -129,12 +126,33 @@ func PasswordLine(user, password string) string {
 	return fmt.Sprintf("%s:$7$%d$%s$%s\n", user, rounds, b64(salt), b64(key))
 }
 
-// Stop ends mosquitto, if it still runs.
+func (m *Mosquitto) start(tb testing.TB) {
+	tb.Helper()
+	m.cmd = exec.Command(m.path, "-c", m.file)
+	m.cmd.Stderr, m.cmd.Stdout = m.log, m.log
+	if err := m.cmd.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	m.runs = true
+}
+
+// Restart starts mosquitto again after Stop, at its place. It has kept nothing.
+func (m *Mosquitto) Restart(tb testing.TB) {
+	tb.Helper()
+	m.start(tb)
+	if !answers(m.Port) {
+		tb.Fatalf("mosquitto does not start again:\n%s", m.log)
+	}
+}
+
+// Stop ends mosquitto at once, if it still runs.
 func (m *Mosquitto) Stop() {
-	m.once.Do(func() {
-		m.cmd.Process.Kill()
-		m.cmd.Wait()
-	})
+	if !m.runs {
+		return
+	}
+	m.runs = false
+	m.cmd.Process.Kill()
+	m.cmd.Wait()
 }
 
 // PID is its process.
