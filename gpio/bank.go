@@ -83,8 +83,8 @@ type bankLine struct {
 	since   time.Time // when it was read for the first time: edges that are older have nothing to say
 	refused error     // by Claim
 	settle  settling
-	unsure  bool // an output that did not read as it was just written; nobody was told yet
-	suspect bool // an input that read differently from what was told, with no edge so far
+	unsure  bool  // an output that did not read as it was just written; nobody was told yet
+	suspect uint8 // how often in a row an input read differently from what was told, with no edge so far
 
 	wished, wish bool // outputs: there is a wish, and which
 	wants        want
@@ -233,7 +233,7 @@ func (b *Bank) unavailable(l *bankLine, err error, asked bool) {
 		b.send(Event{Chip: b.cfg.Chip, Line: l.cfg.Name, At: time.Now(), Lost: l.lost, Err: err})
 		l.lost = 0
 	}
-	l.ok, l.reason, l.unsure, l.suspect, l.settle.pending = false, reason, false, false, false
+	l.ok, l.reason, l.unsure, l.suspect, l.settle.pending = false, reason, false, 0, false
 	l.faults, l.fault = 0, nil
 }
 
@@ -244,7 +244,7 @@ func (b *Bank) tell(l *bankLine, active, edge bool, at time.Time) {
 		b.log.Info("a line is available again", "line", l.cfg.Name)
 	}
 	lost := l.lost
-	l.ok, l.active, l.suspect, l.anew, l.lost = true, active, false, false, 0
+	l.ok, l.active, l.suspect, l.anew, l.lost = true, active, 0, false, 0
 	b.send(Event{Chip: b.cfg.Chip, Line: l.cfg.Name, Active: active, Edge: edge, At: at, Lost: lost, Fault: l.fault})
 }
 

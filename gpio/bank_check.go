@@ -36,11 +36,12 @@ func (b *Bank) check() error {
 			l.differs, l.unsure = false, false
 			b.confirm(l, &v, asked)
 		case active == l.active, l.settle.pending:
-			l.suspect = false
-		case l.suspect: // still, and no edge came
+			l.suspect = 0
+		case l.suspect == suspectFor: // still, and no edge came
 			b.confirm(l, &v, false)
 		default:
-			l.suspect, b.recheckAt = true, now.Add(recheckAfter)
+			l.suspect++
+			b.recheckAt = now.Add(recheckAfter)
 		}
 	}
 	if repair {

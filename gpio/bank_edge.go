@@ -32,7 +32,7 @@ func (b *Bank) edge(e *Edge) {
 	if !l.ok {
 		return // the line's next event tells what was lost
 	}
-	l.suspect = false
+	l.suspect = 0
 	seen := !e.Resync && !b.early(l, e)
 	if l.settle.period > 0 && !e.Settled {
 		b.settled(l, e.At)

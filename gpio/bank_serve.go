@@ -9,7 +9,8 @@ import (
 const (
 	edgesWaiting = 256                   // between Watch and the bank; behind it the kernel keeps 1024 for each line
 	edgesAtOnce  = 64                    // taken before wishes have their turn
-	recheckAfter = 50 * time.Millisecond // an edge that was on its way has arrived by then, and a slow pin has followed
+	recheckAfter = 50 * time.Millisecond // an edge that was on its way has mostly arrived by then, and a slow pin has followed
+	suspectFor   = 3                     // readings that an edge has time to come, as a busy machine may need it
 	startQuiet   = 20 * time.Millisecond // a pull-up has lifted a long cable, or a capacitor, by then
 )
 
@@ -149,7 +150,7 @@ func (b *Bank) tellFresh(v *Levels) {
 		if !l.fresh {
 			continue
 		}
-		l.fresh, l.anew, l.suspect, l.differs, l.faults, l.settle.pending = false, false, false, false, 0, false
+		l.fresh, l.anew, l.suspect, l.differs, l.faults, l.settle.pending = false, false, 0, false, 0, false
 		asked := l.wants == wantsWish || l.unsure
 		l.unsure = false
 		switch {

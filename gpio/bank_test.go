@@ -523,15 +523,16 @@ func TestBankSupervision(t *testing.T) {
 		b.chip.Press(1) // the edge goes missing
 		b.chip.Press(2)
 		b.want(1900 * msec)
-		b.want(200*msec, "door on", "meter on")
+		b.want(300*msec, "door on", "meter on")
 		b.chip.set(func() { b.chip.pass = nil })
 
 		// An edge that is only late stays an edge: a press must fire its rule though a check saw it first.
-		b.after(1870 * msec) // 30 ms before a check
-		b.chip.set(func() { b.chip.pass = func(*Edge) bool { time.Sleep(40 * msec); return true } })
-		b.chip.Release(1)
-		b.want(500*msec, "door off edge")
-		b.chip.set(func() { b.chip.pass = nil })
+		b.chip.set(func() {
+			b.chip.pass = func(*Edge) bool { time.Sleep(110 * msec); return true }
+			b.chip.readErr = sync.OnceValue(func() error { b.chip.Release(1); return nil })
+		})
+		b.want(3*time.Second, "door off edge")
+		b.chip.set(func() { b.chip.pass, b.chip.readErr = nil, nil })
 
 		// An output that is found otherwise is written again.
 		b.bank.Set("lamp", true)
@@ -773,7 +774,7 @@ func TestBankEdgesBeforeSettling(t *testing.T) {
 	}
 }
 
-// The edge comes while the lines are read for the second time: it is a press still.
+// The edge comes while the lines are read for the last time: it is a press still.
 func TestBankEdgesBeforeCheck(t *testing.T) {
 	runBench(t, BankConfig{Lines: []LineConfig{meterLine}}, func(b *bench) {
 		b.after(time.Second)
@@ -783,7 +784,7 @@ func TestBankEdgesBeforeCheck(t *testing.T) {
 		reads := 0
 		b.chip.set(func() {
 			b.chip.readErr = func() error {
-				if reads++; reads == 2 {
+				if reads++; reads == suspectFor+1 {
 					close(late)
 					time.Sleep(msec)
 				}
