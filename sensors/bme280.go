@@ -1,6 +1,7 @@
 package sensors
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -39,6 +40,7 @@ const (
 	bmxCtrlHum  byte = 0xF2
 	bmxStatus   byte = 0xF3
 	bmxCtrlMeas byte = 0xF4
+	bmxConfig   byte = 0xF5
 )
 
 const (
@@ -54,6 +56,7 @@ const (
 	bmxTP1     byte = 1<<5 | 1<<2
 	bmxForced  byte = 1
 	bmxModeMsk byte = 3
+	bmxRound   byte = 1 << 5 // of the pause in normal mode, which is not used: 3 bits that count measurements
 
 	bmxStartup = 3 * time.Millisecond    // DS002 1.1: 2 ms
 	bmeTime    = 9300 * time.Microsecond // DS002 9.1, the maximum: 1.25 + 2.3 + (2.3 + 0.575) + (2.3 + 0.575) ms
@@ -77,14 +80,16 @@ var bmxNames = map[byte]string{
 type bmx280 struct {
 	dev   i2c.Dev
 	hum   bool // it has a hygrometer
+	round byte // of measurements, in config
+	last  []byte
 	calib bmxCalibration
 }
 
-// openBMx280 costs 4 transfers, a BME280 one more.
+// openBMx280 costs 6 transfers, a BME280 two more.
 func openBMx280(o Options, id byte) (Sensor, error) {
 	b := &bmx280{dev: i2c.Dev{Bus: o.Bus, Addr: o.Addr}, hum: id == bmeChipID}
 	var one [1]byte
-	if err := b.dev.Tx([]byte{bmxID}, one[:]); err != nil {
+	if err := readSure(&b.dev, bmxID, one[:]); err != nil {
 		return nil, err
 	}
 	if got := one[0]; got != id {
@@ -100,14 +105,15 @@ func openBMx280(o Options, id byte) (Sensor, error) {
 	}
 	for i := 0; ; i++ {
 		time.Sleep(bmxStartup)
-		if err := b.dev.Tx([]byte{bmxStatus}, one[:]); err != nil {
+		var state [3]byte // with ctrl_meas and config, which a reset clears: one that got lost would leave old values to be read
+		if err := b.dev.Tx([]byte{bmxStatus}, state[:]); err != nil {
 			return nil, err
 		}
-		if one[0]&bmxImageUpdate == 0 {
+		if state[0]&bmxImageUpdate == 0 && state[1] == 0 && state[2] == 0 {
 			break
 		}
 		if i == bmxPolls {
-			return nil, fmt.Errorf("the chip at %#02x does not come up after a reset (status %#02x)", o.Addr, one[0])
+			return nil, fmt.Errorf("the chip at %#02x does not come up after a reset (status and settings % x)", o.Addr, state)
 		}
 	}
 	return b, b.readCalibration()
@@ -117,27 +123,43 @@ func (b *bmx280) readCalibration() error {
 	var tp [26]byte // DS002 4.2.2, DS001 3.11.2
 	var h [7]byte
 	if b.hum {
-		if err := b.dev.Tx([]byte{bmxCalib}, tp[:]); err != nil {
+		if err := readSure(&b.dev, bmxCalib, tp[:]); err != nil {
 			return err
 		}
-		if err := b.dev.Tx([]byte{bmxCalibHum}, h[:]); err != nil {
+		if err := readSure(&b.dev, bmxCalibHum, h[:]); err != nil {
 			return err
 		}
-	} else if err := b.dev.Tx([]byte{bmxCalib}, tp[:24]); err != nil {
+	} else if err := readSure(&b.dev, bmxCalib, tp[:24]); err != nil {
 		return err
 	}
 	b.calib = newBMxCalibration(tp, h)
 	return b.calib.check(b.hum)
 }
 
-// Measure costs 2 transfers: one starts a measurement, one reads the settings, the state and all values back.
+// Measure costs 3 transfers: one starts a measurement, one reads the settings, the state and all values back, and one does so again.
 func (b *bmx280) Measure(ctx context.Context) ([]Reading, error) {
-	// Both registers each time: a power cycle clears them, and ctrl_hum counts only from the next write to ctrl_meas
-	// (DS002 5.4.3). One write can have several pairs of register and value (DS002 6.2.1).
-	start, wait := []byte{bmxCtrlMeas, bmxTP1 | bmxForced}, bmpTime
+	data, err := b.measure(ctx)
+	if err == nil && bytes.Equal(data, b.last) {
+		// The same to the last bit is rare with that noise. Perhaps the bit that starts a measurement flipped on its way.
+		data, err = b.measure(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	b.last = data
+	return b.readings(data)
+}
+
+// measure gives the registers of the values, DS002 5.4.7 to 5.4.9.
+func (b *bmx280) measure(ctx context.Context) ([]byte, error) {
+	// All registers each time: a power cycle clears them, and ctrl_hum counts only from the next write to ctrl_meas (DS002 5.4.3). One
+	// write can have several pairs of register and value (DS002 6.2.1). The round tells a start that got lost, which would leave the
+	// values of the last measurement.
+	b.round += bmxRound
+	start, wait := []byte{bmxConfig, b.round, bmxCtrlMeas, bmxTP1 | bmxForced}, bmpTime
 	first, buf := bmxStatus, make([]byte, 10) // 0xF3..0xFC
 	if b.hum {
-		start, wait = []byte{bmxCtrlHum, bmxHum1, bmxCtrlMeas, bmxTP1 | bmxForced}, bmeTime
+		start, wait = []byte{bmxConfig, b.round, bmxCtrlHum, bmxHum1, bmxCtrlMeas, bmxTP1 | bmxForced}, bmeTime
 		first, buf = bmxCtrlHum, make([]byte, 13) // 0xF2..0xFE
 	}
 	if err := ctx.Err(); err != nil {
@@ -163,10 +185,13 @@ func (b *bmx280) Measure(ctx context.Context) ([]Reading, error) {
 		}
 		wait = bmxPoll
 	}
-	if at(bmxCtrlMeas)[0]&^bmxModeMsk != bmxTP1 || b.hum && at(bmxCtrlHum)[0]&7 != bmxHum1 {
+	if err := makeSure(&b.dev, first, buf); err != nil {
+		return nil, err
+	}
+	if at(bmxConfig)[0] != b.round || at(bmxCtrlMeas)[0]&^bmxModeMsk != bmxTP1 || b.hum && at(bmxCtrlHum)[0]&7 != bmxHum1 {
 		return nil, fmt.Errorf("the chip at %#02x lost its settings during a measurement, or did not take them: check its power", b.dev.Addr)
 	}
-	return b.readings(at(0xF7)) // DS002 5.4.7 to 5.4.9
+	return at(0xF7), nil
 }
 
 func (b *bmx280) readings(data []byte) ([]Reading, error) {

@@ -44,7 +44,9 @@ type bmxChip struct {
 	stuck   byte      // bits of status that never clear
 	cut     time.Time // when the power fails for a moment
 	raw     [3]uint32
-	noHum   bool   // ignores ctrl_hum
+	noHum   bool // ignores ctrl_hum
+	noReset bool
+	deaf    bool   // acknowledges what is written, and does not take it
 	history []byte // registers written
 }
 
@@ -74,18 +76,28 @@ func (c *bmxChip) Tx(_ uint16, w, r []byte) error {
 		copy(r, c.reg[w[0]:])
 		return nil
 	}
+	if w[0] != bmxReset && c.deaf {
+		return nil
+	}
 	for pair := range slices.Chunk(w, 2) {
 		c.history = append(c.history, pair[0])
 		switch pair[0] {
 		case bmxReset:
-			c.powerCycle()
+			if !c.noReset {
+				c.powerCycle()
+			}
 		case bmxCtrlHum:
 			if !c.noHum {
 				c.reg[bmxCtrlHum] = pair[1]
 			}
+		case bmxConfig:
+			c.reg[bmxConfig] = pair[1]
 		case bmxCtrlMeas:
 			c.hum = c.reg[bmxCtrlHum]
 			c.reg[bmxCtrlMeas] = pair[1]
+			if pair[1]&bmxModeMsk == 0 {
+				break
+			}
 			c.reg[bmxStatus] = bmxMeasuring
 			c.ready = time.Now().Add(9300 * time.Microsecond)
 		}
@@ -154,22 +166,30 @@ func TestBMxPlayback(t *testing.T) {
 	}{
 		{"bme280", []i2ctest.IO{
 			{Addr: 0x76, W: []byte{0xD0}, R: []byte{0x60}},
+			{Addr: 0x76, W: []byte{0xD0}, R: []byte{0x60}},
 			{Addr: 0x76, W: []byte{0xE0, 0xB6}},
-			{Addr: 0x76, W: []byte{0xF3}, R: []byte{1}}, // still loading its calibration
-			{Addr: 0x76, W: []byte{0xF3}, R: []byte{0}},
+			{Addr: 0x76, W: []byte{0xF3}, R: []byte{1, 0, 0}}, // still loading its calibration
+			{Addr: 0x76, W: []byte{0xF3}, R: []byte{0, 0, 0}},
+			{Addr: 0x76, W: []byte{0x88}, R: tp[:]},
 			{Addr: 0x76, W: []byte{0x88}, R: tp[:]},
 			{Addr: 0x76, W: []byte{0xE1}, R: h[:]},
-			{Addr: 0x76, W: []byte{0xF2, 1, 0xF4, 0x25}},
-			{Addr: 0x76, W: []byte{0xF2}, R: append([]byte{1, 8, 0x25, 0, 0}, data...)}, // still measuring
-			{Addr: 0x76, W: []byte{0xF2}, R: append([]byte{1, 0, 0x24, 0, 0}, data...)},
+			{Addr: 0x76, W: []byte{0xE1}, R: h[:]},
+			{Addr: 0x76, W: []byte{0xF5, 0x20, 0xF2, 1, 0xF4, 0x25}},
+			{Addr: 0x76, W: []byte{0xF2}, R: append([]byte{1, 8, 0x25, 0x20, 0}, data...)},                                  // still measuring
+			{Addr: 0x76, W: []byte{0xF2}, R: append([]byte{1, 0, 0x24, 0x20, 0}, 0x55, 0x55, 0, 0x7E, 0xED, 0, 0x71, 0x48)}, // spoilt on the wire
+			{Addr: 0x76, W: []byte{0xF2}, R: append([]byte{1, 0, 0x24, 0x20, 0}, data...)},
+			{Addr: 0x76, W: []byte{0xF2}, R: append([]byte{1, 0, 0x24, 0x20, 0}, data...)},
 		}, []string{"temperature", "humidity", "pressure"}},
 		{"bmp280", []i2ctest.IO{
 			{Addr: 0x76, W: []byte{0xD0}, R: []byte{0x58}},
+			{Addr: 0x76, W: []byte{0xD0}, R: []byte{0x58}},
 			{Addr: 0x76, W: []byte{0xE0, 0xB6}},
-			{Addr: 0x76, W: []byte{0xF3}, R: []byte{0}},
+			{Addr: 0x76, W: []byte{0xF3}, R: []byte{0, 0, 0}},
 			{Addr: 0x76, W: []byte{0x88}, R: tp[:24]},
-			{Addr: 0x76, W: []byte{0xF4, 0x25}},
-			{Addr: 0x76, W: []byte{0xF3}, R: append([]byte{0, 0x24, 0, 0}, data[:6]...)},
+			{Addr: 0x76, W: []byte{0x88}, R: tp[:24]},
+			{Addr: 0x76, W: []byte{0xF5, 0x20, 0xF4, 0x25}},
+			{Addr: 0x76, W: []byte{0xF3}, R: append([]byte{0, 0x24, 0x20, 0}, data[:6]...)},
+			{Addr: 0x76, W: []byte{0xF3}, R: append([]byte{0, 0x24, 0x20, 0}, data[:6]...)},
 		}, []string{"temperature", "pressure"}},
 	}
 	for _, tt := range tests {
@@ -218,6 +238,35 @@ func TestBMxWrongChip(t *testing.T) {
 	}
 }
 
+// A start whose mode, or whose register, flipped on the wire leaves the last values.
+func TestBMxStartSpoilt(t *testing.T) {
+	for _, at := range []struct{ i, bit int }{{4, 6}, {5, 0}} { // ctrl_meas and its value
+		synctest.Test(t, func(t *testing.T) {
+			c := newBMxChip(bmeChipID)
+			h := &hostile{Bus: c}
+			s, err := Lookup("bme280").Open(Options{Bus: h, Addr: 0x76})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Measure(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			c.raw[0] += 5000
+			h.spoil = func(w []byte) {
+				if len(w) == 6 {
+					w[at.i] ^= 1 << at.bit
+					h.spoil = nil
+				}
+			}
+			readings, err := s.Measure(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			near(t, "temperature", readings[0].Value, 26.65, 0.01)
+		})
+	}
+}
+
 func TestBMxFaults(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -228,6 +277,7 @@ func TestBMxFaults(t *testing.T) {
 		{name: "works"},
 		{name: "no calibration", before: func(c *bmxChip) { clear(c.reg[bmxCalib:0xA2]) }, want: "impossible calibration"},
 		{name: "no calibration of humidity", before: func(c *bmxChip) { fill(c.reg[bmxCalibHum:0xE8], 0xFF) }, want: "impossible calibration"},
+		{name: "reset lost", before: func(c *bmxChip) { c.reg[bmxCtrlMeas], c.noReset = bmxTP1, true }, want: "does not come up"},
 		{name: "never loads", before: func(c *bmxChip) { c.stuck = bmxImageUpdate }, want: "does not come up"},
 		{name: "never ends", then: func(c *bmxChip) { c.stuck = bmxMeasuring }, want: "never ends"},
 		{name: "nothing measured", then: func(c *bmxChip) { c.raw = [3]uint32{0x80000, 0x80000, 0x8000} }, want: "measured nothing"},
@@ -239,6 +289,10 @@ func TestBMxFaults(t *testing.T) {
 		{name: "dry", then: func(c *bmxChip) { c.raw[2] = 0 }, want: "impossible humidity"},
 		{name: "wet", then: func(c *bmxChip) { c.raw[2] = 0xFFFF }, want: "impossible humidity"},
 		{name: "no hygrometer", then: func(c *bmxChip) { c.noHum = true }, want: "lost its settings"},
+		{name: "start lost", then: func(c *bmxChip) {
+			c.Tx(0, []byte{bmxConfig, 0, bmxCtrlHum, bmxHum1, bmxCtrlMeas, bmxTP1 | bmxForced}, nil) // an older measurement
+			c.deaf = true
+		}, want: "did not take them"},
 		{name: "power cycle", then: func(c *bmxChip) { c.powerCycle() }}, // ctrl_hum is written again
 	}
 	for _, tt := range tests {
@@ -278,7 +332,7 @@ func TestBMxPowerCycleWithin(t *testing.T) {
 		if _, err := s.Measure(t.Context()); err != nil {
 			t.Errorf("the next one: %v", err)
 		}
-		if want := []byte{bmxReset, bmxCtrlHum, bmxCtrlMeas, bmxCtrlHum, bmxCtrlMeas}; !slices.Equal(c.history, want) {
+		if want := []byte{bmxReset, bmxConfig, bmxCtrlHum, bmxCtrlMeas, bmxConfig, bmxCtrlHum, bmxCtrlMeas}; !slices.Equal(c.history, want) {
 			t.Errorf("wrote % x, want % x", c.history, want)
 		}
 	})

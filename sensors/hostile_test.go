@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,12 +31,17 @@ type hostile struct {
 	i2c.Bus
 	n, call int                         // transfers altogether, and in this call
 	bad     func(n int, r []byte) error // what happens to transfer n, after the chip has answered
+	spoil   func(w []byte)              // and to what is written, before it
 }
 
 func (h *hostile) Tx(addr uint16, w, r []byte) error {
 	defer func() { h.n++ }()
 	if h.call++; h.call > maxTransfers {
 		panic(fmt.Sprintf("more than %d transfers in a call", maxTransfers))
+	}
+	if h.spoil != nil {
+		w = slices.Clone(w)
+		h.spoil(w)
 	}
 	err := h.Bus.Tx(addr, w, r)
 	if h.bad != nil {
