@@ -75,6 +75,7 @@ type bankLine struct {
 	ok     bool       // its state was told, and still stands
 	active bool       // the state that was told
 	reason string     // why it is not available, as it was told
+	logged bool       // and logged, as it is not the whole chip's
 	lost   uint32     // edges that no event has told of yet
 
 	fresh   bool      // it has not been read yet
@@ -228,6 +229,7 @@ func (b *Bank) unavailable(l *bankLine, err error, asked bool) {
 	if changed := l.reason != reason; changed || asked {
 		err = fmt.Errorf("%s: %w", l.what, err)
 		if changed && b.reason == "" { // else it is the whole chip, and was logged
+			l.logged = true
 			b.log.Warn("a line is not available", "err", err)
 		}
 		b.send(Event{Chip: b.cfg.Chip, Line: l.cfg.Name, At: time.Now(), Lost: l.lost, Err: err})
@@ -239,10 +241,10 @@ func (b *Bank) unavailable(l *bankLine, err error, asked bool) {
 
 // tell tells a line's state.
 func (b *Bank) tell(l *bankLine, active, edge bool, at time.Time) {
-	if l.reason != "" {
-		l.reason = ""
+	if l.logged {
 		b.log.Info("a line is available again", "line", l.cfg.Name)
 	}
+	l.reason, l.logged = "", false
 	lost := l.lost
 	l.ok, l.active, l.suspect, l.anew, l.lost = true, active, 0, false, 0
 	b.send(Event{Chip: b.cfg.Chip, Line: l.cfg.Name, Active: active, Edge: edge, At: at, Lost: lost, Fault: l.fault})

@@ -87,6 +87,7 @@ const (
 	expanderPending = 256                  // edges that wait for Watch
 	expanderSettle  = 5 * time.Millisecond // a weak pull-up (40 kOhm or more) lifts a long cable or a small capacitor
 	expanderBad     = 3                    // repairs in a row after which a chip is given up
+	expanderReads   = 4                    // of Read's until two say the same
 )
 
 // expander is a Chip of up to 16 lines behind I2C. Every write comes from want, the state that we keep; the chip's registers are
@@ -102,6 +103,8 @@ type expander struct {
 	expanderTable
 	settled  time.Time
 	odd      uint16 // outputs whose pin differed from the latch when last scanned
+	written  bool   // and the registers have not been compared since
+	refused  error  // by the last Claim: the chip as a whole
 	pending  []Edge
 	watching bool
 	repairs  int
@@ -120,6 +123,9 @@ type expanderTable struct {
 	known    uint16        // inputs' levels as last told
 	seen     uint16        // inputs whose level is known
 	resync   uint16        // inputs whose next difference is no edge that was seen
+	doubt    uint16        // inputs that read differently from known once, and nothing else says so yet
+	pulse    uint16        // inputs of which the interrupt caught a pulse, and nothing else says so yet
+	since    [16]time.Time // when that was
 	settling uint16        // inputs whose pull-up was just switched on: they say nothing until settled
 	every    time.Duration // of the edges: see Edge.Every
 }
@@ -133,6 +139,8 @@ func (t *expanderTable) release(lines uint16) {
 	t.quick &^= lines
 	t.seen &^= lines
 	t.resync &^= lines
+	t.doubt &^= lines
+	t.pulse &^= lines
 	t.settling &^= lines
 	t.want[exAlert] &^= lines
 }
@@ -149,10 +157,12 @@ func openExpander(name string, cfg ExpanderConfig, chip expanderChip) (*expander
 	if _, err := chip.attach(); err != nil {
 		return nil, e.failed(err)
 	}
-	have, _, err := chip.load()
+	have, _, err := e.loadSure()
 	if err != nil {
 		return nil, e.failed(err)
 	}
+	e.want = have // in whatever mode it is; the interrupts alone are not left as they are
+	e.want[exAlert] = 0
 	e.adopt(have)
 	return e, nil
 }
@@ -172,7 +182,7 @@ func (e *expander) failed(err error) error {
 }
 
 // store writes what differs, the latch first and the direction last; but a line that is to be an input is let go before anything
-// else, as its latch bit may drive against what is wired to it.
+// else, as its latch bit may drive against what is wired to it. No line becomes an output before its latch has proven to be right.
 func (e *expander) store(have, want expanderRegs) error {
 	if kept := have[exDriven] & want[exDriven]; kept != have[exDriven] {
 		if err := e.chip.put(exDriven, kept); err != nil {
@@ -184,6 +194,11 @@ func (e *expander) store(have, want expanderRegs) error {
 		if have[i] == want[i] {
 			continue
 		}
+		if i == exDriven {
+			if err := e.took(want, have[exDriven]); err != nil {
+				return err
+			}
+		}
 		if err := e.chip.put(i, want[i]); err != nil {
 			return err
 		}
@@ -192,6 +207,19 @@ func (e *expander) store(have, want expanderRegs) error {
 		}
 	}
 	return nil
+}
+
+// took asserts that the chip's registers are as wanted, but for the directions.
+func (e *expander) took(want expanderRegs, driven uint16) error {
+	want[exDriven] = driven
+	have, _, err := e.chip.load()
+	if err == nil && have != want {
+		have, _, err = e.loadSure()
+	}
+	if err == nil && have != want {
+		err = errExpanderForgets
+	}
+	return err
 }
 
 // settle makes the lines say nothing until their pull-up has lifted them.
@@ -215,76 +243,18 @@ func (e *expander) awaitSettled() {
 // sample scans in the way that loses no pulse: reading the pins ends an interrupt, so what it caught must come along.
 func (e *expander) sample() (expanderSample, error) { return e.chip.scan(e.want[exAlert] != 0) }
 
-// Read is Chip's. It costs one transaction where the mask has inputs only, a second one for the directions where it has outputs,
-// and more only when something is not as it should be: then the chip is compared, repaired and read once more.
-func (e *expander) Read(mask Lines) (Levels, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	m := lowWord(mask) & e.claimed
-	if m == 0 {
-		return Levels{}, nil
-	}
-	out := m & e.outputs
-	if e.settling&m != 0 {
-		e.awaitSettled()
-	}
-	for again := true; ; again = false {
-		at := time.Now()
-		s, err := e.sample()
-		var driven uint16
-		if err == nil && out != 0 {
-			driven, err = e.chip.driven() // after the latches: a reset in between then shows
-		}
-		if err != nil {
-			return Levels{}, e.failed(err)
-		}
-		faults := (s.pins ^ s.latch) & out
-		if again && (out&^driven != 0 || e.suspicious(s)) {
-			if _, err := e.verify(); err != nil {
-				return Levels{}, e.failed(err)
-			}
-			if e.settling&m != 0 {
-				e.awaitSettled()
-			}
-			continue
-		}
-		e.observe(s, at)
-		valid := out & driven
-		if !e.lost(s) {
-			valid |= e.inputs() &^ e.settling
-		}
-		high := s.latch&e.outputs | s.pins&^e.outputs
-		return Levels{Valid: lowLines(valid), High: lowLines(high & valid), Fault: lowLines(faults & valid)}, nil
-	}
-}
-
-func lowWord(l Lines) uint16  { return uint16(l[0]) }
-func lowLines(w uint16) Lines { return Lines{uint64(w)} }
-
-// Write is Chip's: one transaction. On an error the wish stays, and a repair may carry it out before it is written again.
-func (e *expander) Write(mask, levels Lines) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	m := lowWord(mask) & e.outputs
-	if m == 0 {
-		return nil
-	}
-	e.want[exLatch] = e.want[exLatch]&^m | lowWord(levels)&m
-	return e.failed(e.chip.put(exLatch, e.want[exLatch])) // even if it is nothing new: the chip may have been reset
-}
-
 // Close is Chip's. It does not close the bus. Outputs stay as they are; interrupts end, lest they hold a line that others share.
 func (e *expander) Close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	alerts := e.want[exAlert]
-	e.release(e.claimed)
-	if alerts == 0 {
+	defer func() { e.release(e.claimed) }()
+	if e.want[exAlert] == 0 {
 		return nil
 	}
+	e.want[exAlert] = 0
 	if err := e.chip.put(exAlert, 0); err != nil {
 		return e.failed(err)
 	}
-	_, err := e.chip.burst() // ends one that was on
+	_, err := e.verify() // reads the lines too, which ends an interrupt that was on
 	return e.failed(err)
 }

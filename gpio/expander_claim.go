@@ -42,6 +42,7 @@ func (e *expander) Claim(lines []LineConfig) []error {
 		return anyError(errs)
 	}
 	err := e.claim(fresh, gone, lines, &at)
+	e.refused = e.failed(err)
 	if err != nil {
 		for i := range 16 {
 			if fresh>>i&1 != 0 {
@@ -74,6 +75,11 @@ func (e *expander) claim(fresh, gone uint16, lines []LineConfig, at *[16]int) er
 	have, _, err := e.loadSure()
 	if err != nil {
 		return err
+	}
+	if !e.inMode(have) {
+		if have, err = e.takeOver(have); err != nil {
+			return err
+		}
 	}
 	e.adopt(have)
 	found := have
@@ -120,20 +126,41 @@ func (e *expander) claim(fresh, gone uint16, lines []LineConfig, at *[16]int) er
 			next.quick |= bit
 		}
 	}
+	wrote := have != next.want
 	if err := e.store(have, next.want); err != nil {
 		return err
 	}
 	next.settling |= e.settling & next.inputs() // from store
+	before := e.expanderTable
 	e.expanderTable = next
 	if e.settling != 0 {
 		e.awaitSettled()
 	}
-	if fresh&e.inputs() == 0 {
+	if !wrote && fresh&e.inputs() == 0 {
 		return nil
 	}
-	// Edges count from here. This also ends interrupts that the new configuration caused. If it fails, the next scan does it.
-	if s, err := e.sample(); err == nil {
-		e.observe(s, time.Now())
+	// Edges count from here. This also ends interrupts that the new configuration caused.
+	at0 := time.Now()
+	s, err := e.verify()
+	if err != nil {
+		e.expanderTable = before
+		return err
 	}
+	e.observe(s, at0)
 	return nil
+}
+
+// takeOver brings a chip into our mode that was not in it, as after power-on: what takes that, and is otherwise as before, is a chip
+// and not a bus that has lost its senses.
+func (e *expander) takeOver(was expanderRegs) (have expanderRegs, err error) {
+	mode, mask := e.chip.mode(e.cfg.Interrupt != nil)
+	was[exMode] = was[exMode]&^mask | mode
+	if err := e.chip.put(exMode, was[exMode]); err != nil {
+		return was, err
+	}
+	have, _, err = e.loadSure()
+	if err == nil && have != was {
+		err = errExpanderForgets
+	}
+	return have, err
 }

@@ -394,10 +394,10 @@ func TestExpanderAttach(t *testing.T) {
 					writes++
 				}
 			}
-			if want := map[bool]int{false: 3, true: 5}[interrupt]; writes != want {
-				t.Errorf("%d writes, want %d: OLAT, GPPU, IODIR, and with interrupts IOCON, GPINTEN", writes, want)
+			if want := map[bool]int{false: 4, true: 5}[interrupt]; writes != want {
+				t.Errorf("%d writes, want %d: OLAT, GPPU, IOCON, IODIR, and with interrupts GPINTEN", writes, want)
 			}
-			rig.wantReg("iocon", map[bool]uint16{false: 0, true: 0x44}[interrupt])
+			rig.wantReg("iocon", map[bool]uint16{false: 0x04, true: 0x44}[interrupt])
 			rig.wantReg("gpinten", map[bool]uint16{false: 0, true: 1 << 3}[interrupt])
 			// A new start without Close, as after SIGKILL: nothing may change, in whatever way the same state is asked for.
 			for _, lines := range [][]LineConfig{{relay, lamp, button}, {with(relay, On), with(lamp, Off), button}} {
@@ -450,8 +450,8 @@ func TestExpanderUnclaimed(t *testing.T) {
 		rig.poke(0x0a, 0x10)       // IOCON.DISSLW
 		pins := rig.watchPins()
 		c := rig.open()
-		if got := rig.taken(); !slices.Equal(got, []string{"r[05+1]", "r[0a+1]", "r[00+22]"}) {
-			t.Errorf("open: %q, want three reads", got)
+		if got := rig.taken(); !slices.Equal(got, []string{"r[05+1]", "r[0a+1]", "r[0b+22]", "r[0b+22]"}) {
+			t.Errorf("open: %q, want four reads", got)
 		}
 		rig.claim(c, relay, button)
 		if err := c.Write(LinesOf(0, 4, 5, 20), LinesOf(0)); err != nil {
@@ -696,11 +696,11 @@ func TestExpanderReadRepairs(t *testing.T) {
 		}
 		rig.play("0x20 reset")
 		v, err := c.Read(LinesOf(0, 9))
-		if err != nil || v.Valid.Has(0) || v.Valid.Has(9) {
-			t.Errorf("Read of outputs that are none: valid %v, %v", v.Valid, err)
+		if !errors.Is(err, errExpanderForgets) {
+			t.Errorf("Read of outputs that are none: valid %v, %v, want %v", v.Valid, err, errExpanderForgets)
 		}
 		began := time.Now()
-		if err := c.Watch(t.Context(), make(chan Edge, 16)); !errors.Is(err, errExpanderForgets) || time.Since(began) > 2100*time.Millisecond {
+		if err := c.Watch(t.Context(), make(chan Edge, 16)); !errors.Is(err, errExpanderForgets) || time.Since(began) > 2300*time.Millisecond {
 			t.Errorf("Watch: %v after %v, want %v soon after the first comparison", err, time.Since(began), errExpanderForgets)
 		}
 	})
@@ -777,7 +777,7 @@ func TestExpanderScanCosts(t *testing.T) {
 	}
 }
 
-// From an interrupt to the confirmed relay on another chip: one read, one write, and two to read back.
+// From an interrupt to the confirmed relay on another chip: one read, one write, and one to read everything back.
 func TestExpanderBudget(t *testing.T) {
 	bubble(t, func(t *testing.T, rig *expanderRig) {
 		rig.cfg.Interrupt = rig.irq
@@ -808,7 +808,7 @@ func TestExpanderBudget(t *testing.T) {
 			}
 			rig.wantLevels(relays, LinesOf(0), LinesOf(0), set, Lines{})
 			synctest.Wait()
-			if got, want := rig.taken(), 4; len(got) != want {
+			if got, want := rig.taken(), 3; len(got) != want {
 				t.Errorf("%q: %d transactions, want %d", got, len(got), want)
 			}
 		}

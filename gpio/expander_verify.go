@@ -1,6 +1,7 @@
 package gpio
 
 import (
+	"errors"
 	"math/bits"
 	"time"
 )
@@ -19,17 +20,28 @@ func (e *expander) ours() (m expanderRegs) {
 	return m
 }
 
-// adopt takes what is not ours as it was found.
+// adopt takes what is not ours as it was found: in a chip that is in our mode, or as after power-on. Anything else may be a bus that
+// has lost its senses, twice in the same way.
 func (e *expander) adopt(have expanderRegs) {
-	e.want[exMode], _ = e.chip.mode(e.cfg.Interrupt != nil)
-	e.want = e.want.merge(e.ours(), have)
+	mode, _ := e.chip.mode(e.cfg.Interrupt != nil)
+	e.want[exMode] = mode
+	if _, reset := e.chip.tell(have); reset || e.inMode(have) {
+		e.want = e.want.merge(e.ours(), have)
+	}
+}
+
+// inMode tells whether the interrupt pins are set as we have them.
+func (e *expander) inMode(have expanderRegs) bool {
+	mode, mask := e.chip.mode(e.cfg.Interrupt != nil)
+	return (have[exMode]^mode)&mask == 0
 }
 
 func (e *expander) wrong(have expanderRegs) bool { return have.merge(e.ours(), e.want) != e.want }
 
-// lost tells that the latches are not ours: the chip was reset, or something else answered.
+// lost tells that a sample is not our chip's: the latches are not what they were, or lines are flagged that cannot have pulled the
+// interrupt. It was reset, or something else answered.
 func (e *expander) lost(s expanderSample) bool {
-	return s.latched && (s.latch^e.want[exLatch])&e.claimed != 0
+	return s.latched && s.latch != e.want[exLatch] || s.flagged&^e.want[exAlert] != 0
 }
 
 // suspicious tells that a sample may come from a chip that was reset, which shows wrong levels: they are not to be believed before
@@ -53,19 +65,18 @@ func (e *expander) suspicious(s expanderSample) bool {
 	return bits.OnesCount16(changed&e.known&e.want[exPull]) > 1 // several at once went low: the pull-ups may be gone
 }
 
-// verify compares the chip's registers with ours and repairs them. The sample is from afterwards.
+// verify compares the chip's registers with ours and repairs them. The sample is from afterwards, and of a chip that is as it should be.
 func (e *expander) verify() (expanderSample, error) {
 	have, s, err := e.chip.load()
-	if err != nil {
+	if err != nil && !errors.Is(err, errExpanderNoise) {
 		return s, err
 	}
-	if !e.wrong(have) {
-		e.adopt(have)
-		e.bad = 0
+	if err == nil && have == e.want {
+		e.bad, e.written = 0, false
 		return s, nil
 	}
-	// Once more before anything is written: a bit may have flipped on the wire, and in a layout that somebody else has chosen the
-	// registers cannot be told apart.
+	// Once more before anything is written or taken over: a bit may have flipped on the wire, and in a layout that somebody else has
+	// chosen the registers cannot be told apart.
 	moved, err := e.chip.attach()
 	if err != nil {
 		return s, err
@@ -74,14 +85,23 @@ func (e *expander) verify() (expanderSample, error) {
 		return s, err
 	}
 	e.adopt(have)
-	if !e.wrong(have) && !moved {
-		return s, nil
+	if e.wrong(have) || moved {
+		if err := e.store(have, e.want); err != nil {
+			return s, err
+		}
+		e.repaired(have, moved)
+		if have, s, err = e.chip.load(); err == nil && have != e.want {
+			have, s, err = e.loadSure()
+		}
+		if err == nil && e.wrong(have) { // what answers does not take what it is told
+			err = errExpanderForgets
+		}
+		if err != nil {
+			return s, err
+		}
 	}
-	if err := e.store(have, e.want); err != nil {
-		return s, err
-	}
-	e.repaired(have, moved)
-	return e.sample()
+	e.written = false
+	return s, nil
 }
 
 // loadSure reads the registers until they read the same twice, as I2C has no check sum and writes are to follow from them.

@@ -3,7 +3,6 @@ package gpio
 import (
 	"context"
 	"errors"
-	"math/bits"
 	"time"
 )
 
@@ -21,6 +20,7 @@ type expanderWatch struct {
 	scanAt   time.Time
 	verifyAt time.Time
 	again    int       // rounds without a pause
+	unsures  int       // rounds in a row that were to settle a doubt
 	failures int       // in a row
 	failed   time.Time // when the first of them was
 	held     time.Time // since when others hold the interrupt line; zero: they do not
@@ -88,8 +88,11 @@ func (w *expanderWatch) round(burst bool) (looked, flagged bool, err error) {
 	now := time.Now()
 	if w.failures == 0 { // Claim may have given the chip its first input, or switched on a pull-up
 		at := now.Add(w.pace())
-		if w.settling != 0 {
+		switch {
+		case w.settling != 0:
 			at = w.settled
+		case w.unsure() && w.unsures < expanderReads:
+			at = now
 		}
 		if at.Before(w.scanAt) {
 			w.scanAt = at
@@ -99,15 +102,19 @@ func (w *expanderWatch) round(burst bool) (looked, flagged bool, err error) {
 	if w.pace() == w.cfg.Poll {
 		w.every = w.cfg.Poll
 	}
+	sure := !w.unsure()
 	burst = burst && w.inputs() != 0 // without inputs it was another chip on the same interrupt line
 	full := !now.Before(w.verifyAt)
 	if !burst && !full && now.Before(w.scanAt) {
 		return false, false, nil
 	}
 	repairs := w.repairs
-	s, err := w.look(now, full, burst || w.again > 0)
+	s, err := w.look(now, full, sure && (burst || w.again > 0)) // what is to settle a doubt has the latches with it
 	if err != nil {
 		return false, false, w.failure(now, err)
+	}
+	if w.unsures++; sure {
+		w.unsures = 0
 	}
 	w.failures = 0
 	if w.bad >= expanderBad {
@@ -181,7 +188,7 @@ func (w *expanderWatch) plan(flagged bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.scanAt = w.looked
-	if !again {
+	if !again && (!w.unsure() || w.unsures >= expanderReads) {
 		w.scanAt = w.looked.Add(w.pace())
 	}
 }
@@ -236,65 +243,4 @@ func (w *expanderWatch) next() time.Time {
 		return w.verifyAt
 	}
 	return w.scanAt
-}
-
-// observe compares a sample with what is known and queues the edges for Watch. Before Watch runs, nobody waits for edges.
-func (e *expander) observe(s expanderSample, at time.Time) {
-	if e.lost(s) {
-		return
-	}
-	if e.settling != 0 && !time.Now().Before(e.settled) {
-		e.settling = 0
-	}
-	live := e.inputs() &^ e.settling
-	first := live &^ e.seen
-	if !e.watching {
-		first = live
-	}
-	e.known = e.known&^first | s.pins&first
-	e.seen |= live
-	pulses := (s.captured ^ e.known) & (s.captured ^ s.pins) & s.caught & e.quick & live &^ e.resync
-	for w := (s.pins ^ e.known | pulses) & live &^ first; w != 0; w &= w - 1 {
-		i := bits.TrailingZeros16(w)
-		bit := uint16(1) << i
-		if len(e.pending)+2 > expanderPending {
-			break // known stays, so that the next sample finds the difference again
-		}
-		if pulses&bit != 0 {
-			e.pending = append(e.pending, Edge{Offset: uint32(i), High: s.captured&bit != 0, At: at, Every: e.every})
-		}
-		e.pending = append(e.pending, Edge{Offset: uint32(i), High: s.pins&bit != 0, At: at, Every: e.every, Resync: e.resync&bit != 0})
-		e.known = e.known&^bit | s.pins&bit
-	}
-	e.resync &^= live
-	if len(e.pending) > 0 {
-		e.nudge()
-	}
-}
-
-func (e *expander) nudge() {
-	select {
-	case e.wake <- struct{}{}:
-	default:
-	}
-}
-
-// send hands the queued edges over, with the lock free.
-func (e *expander) send(ctx context.Context, edges chan<- Edge) error {
-	for {
-		e.mu.Lock()
-		queue := e.pending
-		e.pending = nil
-		e.mu.Unlock()
-		if len(queue) == 0 {
-			return nil
-		}
-		for _, edge := range queue {
-			select {
-			case edges <- edge:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-	}
 }

@@ -3,6 +3,7 @@ package gpio
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"periph.io/x/conn/v3/i2c"
 )
@@ -45,7 +46,9 @@ var mcpOf = [exRegs]byte{
 // GPB0 to GPB7. With an interrupt, INTA or INTB is wired to its line, either one: they are mirrored, and open drain, so that several
 // chips can share the line; it needs a pull-up there.
 //
-// I2C has no check sum: a bit of GPIO that flips on the wire in a polled scan is a pulse, for debounce to settle.
+// I2C has no check sum. So what is read counts when a second reading, or the interrupt's own registers, say the same; what is written is
+// read back with all registers. Two readings that are spoilt alike in the same bit are believed; and of a line without debounce that has
+// an interrupt, a pulse that was over before it was read rests on one reading.
 func OpenMCP23017(cfg ExpanderConfig) (Chip, error) {
 	e, err := openExpander(fmt.Sprintf("MCP23017 at 0x%02x", cfg.Addr), cfg, &mcp23017{bus: cfg.Bus, addr: cfg.Addr})
 	if err != nil {
@@ -60,6 +63,7 @@ type mcp23017 struct {
 	addr uint16
 	w    [3]byte
 	r    [mcpSize]byte
+	all  [mcpSize]byte
 }
 
 func (c *mcp23017) read(reg byte, n int) ([]byte, error) {
@@ -86,11 +90,12 @@ func (c *mcp23017) check(l *LineConfig) error {
 	return nil
 }
 
+// mode has open drain in any case: registers that are all zero are then nobody's, but a bus's whose SDA is held low.
 func (c *mcp23017) mode(interrupt bool) (want, mask uint16) {
 	if interrupt {
 		return mcpMIRROR | mcpODR, mcpBANK | mcpMIRROR | mcpSEQOP | mcpODR | mcpINTPOL
 	}
-	return 0, mcpBANK | mcpSEQOP
+	return mcpODR, mcpBANK | mcpSEQOP | mcpODR
 }
 
 // attach makes BANK and SEQOP 0. Each step reads one byte, for with SEQOP set the rows are not what they seem.
@@ -100,7 +105,7 @@ func (c *mcp23017) attach() (moved bool, err error) {
 		return false, err
 	}
 	was := r[0]
-	if was&mcpBANK != 0 {
+	if was&mcpBANK != 0 && was&mcpUnused == 0 { // else it is no IOCON, but a bus that reads as FF
 		// IOCON with BANK set, or else GPINTENB with the bit of GPB7, which is no input: the bit goes in either case.
 		if err := c.write(mcpBankIOCON, was&^mcpBANK); err != nil {
 			return moved, err
@@ -119,13 +124,21 @@ func (c *mcp23017) attach() (moved bool, err error) {
 	moved = was&mcpBANK != 0 && iocon == was&^mcpBANK // it was IOCON that was written
 	if iocon&mcpSEQOP != 0 {
 		moved = true
-		err = c.write(mcpIOCON, iocon&^mcpSEQOP)
+		return moved, c.write(mcpIOCON, iocon&^mcpSEQOP)
+	}
+	if iocon != 0 {
+		return moved, nil
+	}
+	// Another program may have left everything zero, all lines outputs that are low: then the chip takes what it is told, and a bus
+	// whose SDA is held low does not.
+	if r, err = c.turn(); err == nil && allZero(r) {
+		err = c.write(mcpIOCON, mcpODR)
 	}
 	return moved, err
 }
 
 func (c *mcp23017) load() (regs expanderRegs, s expanderSample, err error) {
-	r, err := c.read(0, mcpSize)
+	r, err := c.row()
 	if err != nil {
 		return regs, s, err
 	}
@@ -135,6 +148,36 @@ func (c *mcp23017) load() (regs expanderRegs, s expanderSample, err error) {
 	regs[exDriven] = ^regs[exDriven]
 	regs[exMode] &= 0xff
 	return regs, mcpSample(r, 0), nil
+}
+
+// row reads all registers, until they can be an MCP23017's: a bus that hangs gives zeros, and a chip that is just being reset ones.
+func (c *mcp23017) row() (r []byte, err error) {
+	for range 3 {
+		if r, err = c.turn(); err != nil || mcpPossible(r) {
+			return r, err
+		}
+	}
+	return r, errExpanderNoise
+}
+
+// turn reads all registers once. It begins and ends with the two addresses of IOCON, by way of the last register, after which comes
+// the first (data sheet, 3.2.1): in our mode that is neither 00 nor FF, and a reading that broke off shows. The directions come after
+// the latches, so that a reset between them shows too.
+func (c *mcp23017) turn() ([]byte, error) {
+	const first = mcpIOCON + 1
+	r, err := c.read(first, mcpSize)
+	copy(c.all[first:], r)
+	copy(c.all[:], r[mcpSize-first:])
+	return c.all[:], err
+}
+
+func allZero(p []byte) bool { return !slices.ContainsFunc(p, func(b byte) bool { return b != 0 }) }
+
+// mcpPossible tells whether a row can be an MCP23017's in the layout that we use: IOCON is one register at two addresses, and only
+// lines that may do so pull the interrupt.
+func mcpPossible(r []byte) bool {
+	return !allZero(r) && r[mcpIOCON] == r[mcpIOCON+1] && r[mcpIOCON]&(mcpBANK|mcpSEQOP|mcpUnused) == 0 &&
+		pair(r[mcpINTF:])&^pair(r[mcpGPINTEN:]) == 0
 }
 
 func (c *mcp23017) put(reg int, v uint16) error {

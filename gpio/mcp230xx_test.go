@@ -17,20 +17,37 @@ import (
 
 // The bytes on the wire, as the data sheet has them.
 func TestMCP23017Wire(t *testing.T) {
-	row := make([]byte, 22)
-	row[0], row[1] = 0xff, 0xff
+	// All registers are read from IOCON at 0x0b to IOCON at 0x0a.
+	row := func(iocon, a, b, iodira, iodirb byte) []byte {
+		return []byte{iocon, 0, 0, 0, 0, 0, 0, a, b, a, b, iodira, iodirb, 0, 0, 0, 0, 0, 0, 0, 0, iocon}
+	}
+	latched := row(4, 0, 0, 0xff, 0xff)
+	latched[9], latched[10] = 0x01, 0x02
+	reset, odr := row(0, 0, 0, 0xff, 0xff), row(4, 0, 0, 0xff, 0xff)
+	set, off := row(4, 0x01, 0x02, 0xfe, 0xfd), row(4, 0x00, 0x02, 0xfe, 0xfd)
 	b := &i2ctest.Playback{DontPanic: true, Ops: []i2ctest.IO{
 		{Addr: 0x20, W: []byte{0x05}, R: []byte{0x00}},
 		{Addr: 0x20, W: []byte{0x0a}, R: []byte{0x00}},
-		{Addr: 0x20, W: []byte{0x00}, R: row},
-		// Claim: the same again, twice to be sure.
+		{Addr: 0x20, W: []byte{0x0b}, R: reset}, // not all zero
+		{Addr: 0x20, W: []byte{0x0b}, R: reset},
+		{Addr: 0x20, W: []byte{0x0b}, R: reset}, // to be sure
+		// Claim: the same again, and IOCON, which proves who answers.
 		{Addr: 0x20, W: []byte{0x05}, R: []byte{0x00}},
 		{Addr: 0x20, W: []byte{0x0a}, R: []byte{0x00}},
-		{Addr: 0x20, W: []byte{0x00}, R: row},
-		{Addr: 0x20, W: []byte{0x00}, R: row},
+		{Addr: 0x20, W: []byte{0x0b}, R: reset}, // not all zero
+		{Addr: 0x20, W: []byte{0x0b}, R: reset},
+		{Addr: 0x20, W: []byte{0x0b}, R: reset},
+		{Addr: 0x20, W: []byte{0x0a, 0x04}},
+		{Addr: 0x20, W: []byte{0x0b}, R: odr},
+		{Addr: 0x20, W: []byte{0x0b}, R: odr},
 		{Addr: 0x20, W: []byte{0x14, 0x01, 0x02}}, // OLAT
+		{Addr: 0x20, W: []byte{0x0b}, R: latched}, // before the lines drive
 		{Addr: 0x20, W: []byte{0x00, 0xfe, 0xfd}}, // IODIR
+		{Addr: 0x20, W: []byte{0x0b}, R: set},
+		// Write, and what the first Read after it compares.
 		{Addr: 0x20, W: []byte{0x14, 0x00, 0x02}},
+		{Addr: 0x20, W: []byte{0x0b}, R: off},
+		// A later Read.
 		{Addr: 0x20, W: []byte{0x12}, R: []byte{0x00, 0x02, 0x00, 0x02}},
 		{Addr: 0x20, W: []byte{0x00}, R: []byte{0xfe, 0xfd}},
 	}}
@@ -44,8 +61,10 @@ func TestMCP23017Wire(t *testing.T) {
 	if err := c.Write(LinesOf(0), Lines{}); err != nil {
 		t.Error(err)
 	}
-	if v, err := c.Read(LinesOf(0, 9)); err != nil || v != (Levels{Valid: LinesOf(0, 9), High: LinesOf(9)}) {
-		t.Errorf("Read: %v, %v", v, err)
+	for range 2 {
+		if v, err := c.Read(LinesOf(0, 9)); err != nil || v != (Levels{Valid: LinesOf(0, 9), High: LinesOf(9)}) {
+			t.Errorf("Read: %v, %v", v, err)
+		}
 	}
 	if err := c.Close(); err != nil {
 		t.Error(err)
@@ -568,7 +587,7 @@ func TestMCP23017AttachTells(t *testing.T) {
 		moved bool
 	}{
 		{"nothing", nil, false},
-		{"GPINTENB", []byte{mcpGPINTEN + 1, 0x81}, false},
+		{"GPINTENB", []byte{mcpGPINTEN + 1, 0x82}, false},
 		{"BANK", []byte{mcpIOCON, mcpBANK | mcpMIRROR}, true},
 		{"SEQOP", []byte{mcpIOCON, mcpSEQOP}, true},
 	} {
