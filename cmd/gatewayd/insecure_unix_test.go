@@ -60,8 +60,8 @@ func TestInsecure(t *testing.T) {
 	var plain int
 	m := mqtttest.StartMosquitto(t, func(dir string, port int) string {
 		mqtttest.WriteCertificates(t, dir)
-		plain = mqtttest.FreePort(t)
-		return fmt.Sprintf("allow_anonymous true\nlistener %[2]d 127.0.0.1\ncertfile %[1]s/self.pem\nkeyfile %[1]s/self.key\nlistener %[3]d 127.0.0.1\n", dir, port, plain)
+		plain = mqtttest.FreePort(t) // the first to listen: the other is waited for
+		return fmt.Sprintf("allow_anonymous true\nlistener %[3]d 127.0.0.1\nlistener %[2]d 127.0.0.1\ncertfile %[1]s/self.pem\nkeyfile %[1]s/self.key\n", dir, port, plain)
 	})
 	c := newClient(t, fmt.Sprintf("tcp://127.0.0.1:%d", plain))
 	path := filepath.Join(t.TempDir(), "c.yaml")
