@@ -66,7 +66,7 @@ func newTorture(t *testing.T, seed uint64, before ...func(x *torture)) *torture 
 	cfg := bridge.Config{Device: "shed", Sensors: []bridge.Sensor{{Name: "attic", Quantities: sensors.Lookup("bme280").Measures, Every: 5 * time.Second}}}
 	for _, c := range chips {
 		for _, l := range c.lines {
-			o.places[l.Name] = place{wire: c.wire, addr: c.addr, cfg: l, calm: c.wire == x.calm}
+			o.places[l.Name] = spot{wire: c.wire, addr: c.addr, cfg: l, calm: c.wire == x.calm}
 			if l.Output && c.wire != nil {
 				c.wire.outputs[c.addr] = append(c.wire.outputs[c.addr], l)
 			}
@@ -78,11 +78,12 @@ func newTorture(t *testing.T, seed uint64, before ...func(x *torture)) *torture 
 		}
 	}
 	log := slog.New(o)
-	g := &gateway{lines: map[string]*gpio.Bank{}}
+	g, wired := &gateway{}, &wiring{lines: map[string]*gpio.Bank{}}
+	g.wiring.Store(wired)
 	x.g = g
 	var err error
 	g.bridge, err = bridge.New(&cfg, bridge.Parts{
-		Set: func(line string, active bool) { x.wish(line, active); g.lines[line].Set(line, active) },
+		Set: func(line string, active bool) { x.wish(line, active); wired.lines[line].Set(line, active) },
 		Publish: func(m bridge.Message) {
 			x.mu.Lock()
 			x.published[m.Topic] = string(m.Payload)
@@ -110,9 +111,9 @@ func newTorture(t *testing.T, seed uint64, before ...func(x *torture)) *torture 
 		if c.addr == 0 {
 			interrupt = b.Interrupt("irq")
 		}
-		g.banks = append(g.banks, b)
+		wired.chips = append(wired.chips, &wiredChip{bank: b})
 		for _, l := range c.lines {
-			g.lines[l.Name] = b
+			wired.lines[l.Name] = b
 			if !l.Output {
 				x.push(l.Name, false)
 			}
@@ -130,8 +131,8 @@ func newTorture(t *testing.T, seed uint64, before ...func(x *torture)) *torture 
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	runs := []func(context.Context) error{g.bridge.Run, g.watchBanks, poller.Run}
-	for _, b := range g.banks {
-		runs = append(runs, b.Run)
+	for _, c := range wired.chips {
+		runs = append(runs, c.bank.Run)
 	}
 	for _, run := range runs {
 		wg.Go(func() {

@@ -13,8 +13,8 @@ import (
 	"gatewayd/sensors"
 )
 
-// place is where a point's line is.
-type place struct {
+// spot is where a point's line is.
+type spot struct {
 	wire *wire
 	addr uint16 // 0: a line of the header
 	cfg  gpio.LineConfig
@@ -24,7 +24,7 @@ type place struct {
 // oracle knows what truly is, and compares everything that is told with it.
 type oracle struct {
 	t      *testing.T
-	places map[string]place
+	places map[string]spot
 	header *gpio.Sim
 
 	mu      sync.Mutex // guards the following
@@ -46,7 +46,7 @@ type weather struct {
 }
 
 func newOracle(t *testing.T, header *gpio.Sim) *oracle {
-	return &oracle{t: t, header: header, places: map[string]place{}, levels: map[string][]wished{}, credits: map[string][]wished{},
+	return &oracle{t: t, header: header, places: map[string]spot{}, levels: map[string][]wished{}, credits: map[string][]wished{},
 		lines: map[string]int{}, minute: map[int64]int{}}
 }
 
@@ -135,7 +135,7 @@ func (o *oracle) event(e gpio.Event) {
 	}
 }
 
-func (o *oracle) drives(p place, active bool, since time.Time) bool {
+func (o *oracle) drives(p spot, active bool, since time.Time) bool {
 	high := p.cfg.Level(active)
 	if p.addr == 0 {
 		driven, level := o.header.Driven(p.cfg.Offset)
@@ -145,7 +145,7 @@ func (o *oracle) drives(p place, active bool, since time.Time) bool {
 }
 
 // lie reports what was told and is not so. The mutex is held.
-func (o *oracle) lie(p place, e gpio.Event, why string) {
+func (o *oracle) lie(p spot, e gpio.Event, why string) {
 	if o.lies++; o.lies > 10 {
 		return
 	}
