@@ -396,3 +396,51 @@ func TestBrokersProbes(t *testing.T) {
 	a.complete(whole)
 	b.complete(parted)
 }
+
+// TestBrokersRemembered: another broker that was good for a while is told, once, and the next start begins with it.
+func TestBrokersRemembered(t *testing.T) {
+	t.Parallel()
+	a, b := newSite(t), newSite(t)
+	good := make(chan string, 100)
+	cfg := SessionConfig{GoodAfter: time.Second, Good: func(broker string) { good <- broker }}
+	r := twoBrokers(t, a, b, cfg)
+	r.await(t, true)
+	time.Sleep(2500 * time.Millisecond) // the first is what one begins with anyway
+	a.m.Stop()
+	r.await(t, true)
+	if got := <-good; got != b.url() {
+		t.Errorf("good is %s, want %s", got, b.url())
+	}
+	a.start()
+	time.Sleep(3 * time.Second) // nothing new
+	r.stop()
+	if len(good) > 0 {
+		t.Errorf("told again: %s", <-good)
+	}
+	for _, tt := range []struct {
+		last   string
+		prefer bool
+		want   *site
+	}{{"", false, a}, {b.url(), false, b}, {b.url(), true, a}, {"tcp://gone:1883", false, a}} {
+		cfg := cfg
+		cfg.LastGood, cfg.PreferFirst = tt.last, tt.prefer
+		r := twoBrokers(t, a, b, cfg)
+		if l := r.await(t, true); l.Broker != tt.want.url() {
+			t.Errorf("last good %q, prefer_first %v: begins with %s, want %s", tt.last, tt.prefer, l.Broker, tt.want.url())
+		}
+		time.Sleep(2500 * time.Millisecond)
+		r.stop()
+		if told := len(good) > 0; told != (tt.last == "tcp://gone:1883") {
+			t.Errorf("last good %q, prefer_first %v: told %v", tt.last, tt.prefer, told)
+		}
+		for len(good) > 0 {
+			<-good
+		}
+	}
+	one := SessionConfig{Broker: a.url(), GoodAfter: time.Second, Good: cfg.Good}
+	startSession(t, one).await(t, true)
+	time.Sleep(2500 * time.Millisecond)
+	if len(good) > 0 {
+		t.Errorf("with one broker %s is told", <-good)
+	}
+}

@@ -69,6 +69,19 @@ func (r *rotation) begins(name string) {
 	}
 }
 
+// chooses reports whether it matters which broker was good last.
+func (r *rotation) chooses() bool { return len(r.all) > 1 && !r.prefer }
+
+// remember has the broker remembered that has been good for a while.
+func (s *Session) remember(p *peer, now time.Time) {
+	name := s.turn.now().name
+	if s.cfg.Good == nil || name == s.remembered || !s.turn.chooses() || p.born.IsZero() || now.Sub(p.born) < s.cfg.GoodAfter {
+		return
+	}
+	s.remembered = name
+	s.cfg.Good(name)
+}
+
 // failed notes an attempt that made no connection, and reports whether another broker is left in this round.
 func (r *rotation) failed(err error) (more bool) {
 	r.now().err = err

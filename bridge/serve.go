@@ -139,6 +139,7 @@ func (s *Session) serve(ctx, try context.Context, p *peer, start time.Time) erro
 				s.leave(p, now.Add(leaveWithin), p.status.Stopped)
 				return errChange
 			}
+			s.remember(p, now)
 			if s.tarries(now) {
 				return s.move(p)
 			}

@@ -24,14 +24,16 @@ type Session struct {
 	oversized atomic.Uint64
 	alive     atomic.Int64 // Unix nanoseconds
 
-	turn   rotation
-	good   string // the broker that had the last connection; empty: none had
-	liking preference
-	tries  backoff
-	rival  rivalry
-	told   notice
-	heals  healing
-	anews  healing // of connections, because our status came back late
+	turn rotation
+	good string // the broker that had the last connection; empty: none had
+
+	remembered string // the broker that is
+	liking     preference
+	tries      backoff
+	rival      rivalry
+	told       notice
+	heals      healing
+	anews      healing // of connections, because our status came back late
 
 	changes chan struct{} // one slot: wanted was given
 

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"reflect"
@@ -12,7 +13,7 @@ import (
 var errChange = errors.New("the settings of the connection have changed")
 
 // Change replaces the configuration. It does not block and may be called from any goroutine, before Run, too; of several the latest
-// counts. Where nothing differs but Subscriptions, Info, Forget and ForgetFirst, a connection that is open stays, and so do the
+// counts. Where nothing differs but Subscriptions, Info, Forget, ForgetFirst, LastGood and Good, a connection that is open stays, and so do the
 // subscriptions that both have. Otherwise the connection is left as at the end of Run, but that nothing is forgotten, and made anew: what
 // was published before Change goes over the old one, what is published afterwards over the new one, which begins with all states, as any
 // does. A status or info topic that is ours no more is cleared, where the broker can be reached.
@@ -50,6 +51,7 @@ func alike(a, b SessionConfig) bool {
 // take takes over what can change on an open connection.
 func (c *SessionConfig) take(next *SessionConfig) {
 	c.Subscriptions, c.Info, c.Forget, c.ForgetFirst = next.Subscriptions, next.Info, next.Forget, next.ForgetFirst
+	c.LastGood, c.Good = next.LastGood, next.Good
 }
 
 // use makes the session one of this configuration. No connection is open.
@@ -57,7 +59,8 @@ func (s *Session) use(cfg SessionConfig) {
 	s.cfg = cfg
 	s.tries = backoff{low: cfg.RetryMin, high: cfg.RetryMax}
 	s.turn, s.liking = newRotation(&cfg), preference{every: cfg.ProbeEvery, calm: 2 * cfg.ProbeEvery}
-	s.turn.begins(s.good)
+	s.turn.begins(cmp.Or(s.good, cfg.LastGood))
+	s.remembered = cmp.Or(cfg.LastGood, s.turn.all[0].name) // who knows none begins with the first
 	s.rival = rivalry{}
 	s.told.clear()
 	s.note(func(st *Stats) {

@@ -7,9 +7,16 @@ const KeepAlive = 15 * time.Second
 
 // SessionConfig is how to reach the broker and what to say there. Files are read at every attempt to connect.
 type SessionConfig struct {
-	Broker       string   // tcp://, mqtt://, tls://, ssl://, mqtts://, ws:// or wss://; a port and path have defaults; see BrokerURL
-	Brokers      []string // several, instead of Broker: the others are tried when one is lost, the last good one first
-	PreferFirst  bool     // go back to the first of Brokers when it answers again
+	Broker      string   // tcp://, mqtt://, tls://, ssl://, mqtts://, ws:// or wss://; a port and path have defaults; see BrokerURL
+	Brokers     []string // several, instead of Broker: the others are tried when one is lost, the last good one first
+	PreferFirst bool     // go back to the first of Brokers when it answers again
+
+	// LastGood is what Good was told last in an earlier run: if it is one of Brokers, it is tried first. Good is told a broker, without
+	// credentials, that has been in use for a while, if the next run would begin with another one; it must not block. Not where the
+	// first is preferred; nil: nobody remembers.
+	LastGood string
+	Good     func(broker string)
+
 	ClientID     string
 	Username     string // empty: the one in the broker's URL
 	PasswordFile string // its password, read at every attempt; a line's end is cut off
@@ -38,6 +45,7 @@ type SessionConfig struct {
 	Timeout            time.Duration // of connecting, of a write, of a subscription: 5 s
 	AckTimeout         time.Duration // until a message is acknowledged: 10 s
 	ProbeEvery         time.Duration // between two questions whether the first broker answers: 15 s
+	GoodAfter          time.Duration // until a broker that is in use is worth remembering: 1 min
 }
 
 // complete fills in the defaults.
@@ -53,6 +61,7 @@ func (c *SessionConfig) complete() {
 	def(&c.Timeout, 5*time.Second)
 	def(&c.AckTimeout, 10*time.Second)
 	def(&c.ProbeEvery, probeEvery)
+	def(&c.GoodAfter, time.Minute)
 }
 
 // Stats is a snapshot of a session.

@@ -1,8 +1,13 @@
 package main
 
 import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"gatewayd/internal/hatest"
@@ -39,4 +44,42 @@ func TestGatewayChangesBroker(t *testing.T) {
 	h.ha.AwaitState("light.shed_l01", "off")
 	h.stop()
 	h.unavailableAll("stopped")
+}
+
+// The broker that is good is in the state file, and the next start knows it; nothing is written as long as it is the same.
+func TestMemoryLastBroker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "state")
+		cfg, quiet := parsed(t, rememberConfig), slog.New(slog.DiscardHandler)
+		m := newMemory(path, cfg, bootOf("a"), quiet)
+		if got := m.lastGood(); got != "" {
+			t.Errorf("nothing is known, got %q", got)
+		}
+		writes, save := 0, m.save
+		m.save = func(path string, content []byte) error {
+			writes++
+			return save(path, content)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- m.run(ctx) }()
+		for range 3 {
+			m.remember("tcp://b:1883")
+			time.Sleep(time.Minute)
+		}
+		cancel()
+		<-done
+		if writes != 1 {
+			t.Errorf("written %d times, want once", writes)
+		}
+		if got := newMemory(path, cfg, bootOf("b"), quiet).lastGood(); got != "tcp://b:1883" {
+			t.Errorf("the next start knows %q", got)
+		}
+		if err := os.WriteFile(path, []byte("garbage"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := newMemory(path, cfg, bootOf("b"), quiet).lastGood(); got != "" {
+			t.Errorf("garbage: got %q", got)
+		}
+	})
 }

@@ -115,6 +115,9 @@ func (g *gateway) sessionOf(cfg *config.Config) bridge.SessionConfig {
 	s.Status, s.Subscriptions = topics.StatusOf(cfg.Bridge.Status), append(topics.Subscriptions(&cfg.Bridge), topics.Announcements(&cfg.Bridge)...)
 	s.InfoTopic, s.Info, s.Identity = topics.Gateway("info"), info(cfg), serial()
 	s.Forget, s.ForgetFirst = g.manner.forget, []string{topics.Discovery(""), topics.Discovery("+")}
+	if g.memory != nil {
+		s.LastGood, s.Good = g.memory.lastGood(), g.memory.remember
+	}
 	return s
 }
 

@@ -44,6 +44,8 @@ type memory struct {
 	kept  map[string]bridge.Kept // what is to be in the file
 	last  map[string]bridge.Kept // what is; nil: that is not known
 	err   error                  // why it is not
+
+	broker lastBroker
 }
 
 // stateFile gives the path of the state file: as configured, or where the service has its files; empty: there is none, and nothing
@@ -93,6 +95,7 @@ func newMemory(path string, cfg *config.Config, b boot, log *slog.Logger) *memor
 		m.another = b.id == "" || past.Boot != b.id
 		m.found = past.kept(time.Now(), b, m.another)
 		m.last = maps.Clone(m.found)
+		m.broker = lastBroker{past.Broker, past.Broker}
 		if m.another && len(m.found) > 0 {
 			m.last = nil // its times say nothing any more
 			m.nudge()
@@ -178,22 +181,24 @@ func (m *memory) run(ctx context.Context) error {
 // write writes the file if it is to hold anything else than it does, and tells whether all is well.
 func (m *memory) write() bool {
 	m.mu.Lock()
-	now, path := maps.Clone(m.kept), m.path
+	now, path, broker := maps.Clone(m.kept), m.path, m.broker.good
 	if m.moves {
-		m.moves, m.last = false, found(path)
+		m.moves, m.last, m.broker.stored = false, found(path), ""
 	}
 	m.mu.Unlock()
-	if path == "" || m.last != nil && maps.Equal(m.last, now) {
+	if path == "" || m.last != nil && maps.Equal(m.last, now) && broker == m.broker.stored {
 		m.leave(path)
 		return true
 	}
-	err := m.save(path, storedOf(now, time.Now(), m.boot).bytes())
+	content := storedOf(now, time.Now(), m.boot)
+	content.Broker = broker
+	err := m.save(path, content.bytes())
 	m.mu.Lock()
 	was := m.err
 	m.err = err
 	m.mu.Unlock()
 	if err == nil {
-		m.last = now
+		m.last, m.broker.stored = now, broker
 		m.leave(path)
 	}
 	switch {

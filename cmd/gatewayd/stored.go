@@ -19,6 +19,7 @@ type boot struct {
 type stored struct {
 	Boot    string                  `json:"boot"`
 	Outputs map[string]storedOutput `json:"outputs"`
+	Broker  string                  `json:"broker,omitempty"` // of several, the one that was good last
 }
 
 type storedOutput struct {
