@@ -39,6 +39,8 @@ type announcer struct {
 	birth  string          // what Home Assistant says when it comes
 
 	known  map[string]found  // what the broker has, by topic
+	kept   int               // the size of known
+	full   bool              // that was too much, and has been told
 	sent   map[string][]byte // what we last published, by topic
 	silent map[string]bool   // topics that somebody else has cleared: we do not fight
 	may    map[string]bool   // topics of which the broker may have documents, as we have not seen it since a reload
@@ -84,7 +86,9 @@ func (a *announcer) receive(s *state, m *Inbound) bool {
 func (a *announcer) document(s *state, m *Inbound) {
 	switch {
 	case m.Retained:
-		a.known[m.Topic] = readFound(m.Payload)
+		if !a.keep(m.Topic, readFound(m.Payload)) {
+			s.complain(s.topics.Gateway("error"), fmt.Sprintf("%s: what is left of older announcements at the broker is more than can be tidied up at once: the rest stays until the next connection", m.Topic))
+		}
 		if s.linked && a.late.IsZero() { // a broker that takes its time
 			a.late = s.now.Add(lateSettle)
 			a.schedule(s)
@@ -97,6 +101,34 @@ func (a *announcer) document(s *state, m *Inbound) {
 	}
 }
 
+// foundMost bounds what is kept of documents at the broker: anybody may have left them there, and a house of 2000 points has half of it.
+const foundMost = 16_000
+
+// keep notes what the broker has on a topic. It is false once when there is no room for it.
+func (a *announcer) keep(topic string, f found) (ok bool) {
+	old, there := a.known[topic]
+	if there {
+		a.kept -= old.size()
+	}
+	if a.kept+f.size() <= foundMost {
+		a.known[topic] = f
+		a.kept += f.size()
+		return true
+	}
+	if there {
+		a.kept += old.size()
+	}
+	full := a.full
+	a.full = true
+	return full
+}
+
+// forgetFound makes room: the next connection tells anew.
+func (a *announcer) forgetFound() {
+	clear(a.known)
+	a.kept, a.full = 0, false
+}
+
 // link follows the connection.
 func (a *announcer) link(s *state, up bool) {
 	a.partial, a.some, a.held = false, nil, nil
@@ -105,7 +137,7 @@ func (a *announcer) link(s *state, up bool) {
 		a.reconcile(s)
 		return
 	}
-	clear(a.known) // the next connection tells
+	a.forgetFound()
 	a.again, a.finish, a.restate, a.late = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	a.schedule(s)
 }
@@ -161,9 +193,11 @@ func (a *announcer) reconcile(s *state) {
 			}
 		}
 	}
-	clear(a.known)
+	a.forgetFound()
 	for i := range parts {
-		a.known[parts[i].topic] = found{components: parts[i].components, text: string(a.sent[parts[i].topic])}
+		ours := found{components: parts[i].components, text: string(a.sent[parts[i].topic])}
+		a.known[parts[i].topic] = ours
+		a.kept += ours.size()
 	}
 	a.held = held
 	if published {

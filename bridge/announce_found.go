@@ -67,6 +67,9 @@ func readFound(payload []byte) (f found) {
 	return f
 }
 
+// size is about what it takes, in components.
+func (f *found) size() int { return 1 + len(f.components) + len(f.topics) + len(f.text)/256 }
+
 // entity is what Home Assistant's registry knows a component by: a trigger, which has no unique_id, by its type and subtype.
 type entity struct{ platform, uniqueID, subtype string }
 

@@ -15,12 +15,15 @@ import (
 const MaxPayload = 64 << 10
 
 const (
-	maxControl = 256 << 10 // bytes of any packet but PUBLISH
-	readBuffer = 4 << 10   // an acknowledgement is 4 bytes; many come in one read
+	readBuffer = 4 << 10 // an acknowledgement is 4 bytes; many come in one read
 
-	packetConnack = 2
-	packetPublish = 3
-	packetPuback  = 4
+	packetConnack   = 2
+	packetPublish   = 3
+	packetPuback    = 4
+	packetSubscribe = 8
+	packetSuback    = 9
+	packetUnsuback  = 11
+	packetPingresp  = 13
 )
 
 var (
@@ -40,19 +43,21 @@ type conn struct {
 	oversized *atomic.Uint64  // counts PUBLISH packets that were cut
 
 	// of the one reader
-	buf   []byte // buf[r:w] was read and not handed on
-	r, w  int
-	head  []byte // of the current packet, to be handed on first
-	pass  int    // bytes of the current packet to be handed on
-	skip  int    // bytes of it to be thrown away after that
-	began bool   // the first packet has come
-	hdr   [5]byte
+	buf     []byte // buf[r:w] was read and not handed on
+	r, w    int
+	head    []byte // of the current packet, to be handed on first
+	pass    int    // bytes of the current packet to be handed on
+	skip    int    // bytes of it to be thrown away after that
+	began   bool   // the first packet has come
+	greeted bool   // CONNACK has come
+	hdr     [5]byte
 
 	mu     sync.Mutex // guards the following
 	code   byte       // CONNACK's return code
 	cause  error      // given to fail
 	armed  time.Time  // when the write deadline was last set
 	closed bool
+	asked  map[uint16]int // how many filters a SUBSCRIBE has that is not answered yet, by its identifier
 }
 
 func newConn(stream, raw net.Conn, timeout time.Duration, acked func(uint16), oversized *atomic.Uint64) *conn {
@@ -122,6 +127,9 @@ func (c *conn) Write(p []byte) (int, error) {
 		defer c.mu.Unlock()
 		return 0, c.cause
 	}
+	if len(p) > 0 && p[0]>>4 == packetSubscribe {
+		c.subscribing(p)
+	}
 	if now := time.Now(); now.Sub(c.armed) > c.timeout/4 { // not with each write: it costs as much as a small one
 		c.armed = now
 		c.Conn.SetWriteDeadline(now.Add(c.timeout))
@@ -183,7 +191,7 @@ func (c *conn) header() error {
 	length, n := 0, 1
 	for ; ; n++ {
 		if n > 4 {
-			return errors.New("the broker sent a malformed packet length")
+			return broken("it sends a length that never ends")
 		}
 		if err := c.fill(n + 1); err != nil {
 			return err
@@ -217,14 +225,11 @@ func (c *conn) header() error {
 			return nil
 		}
 	}
-	if first>>4 != packetPublish {
-		if length > maxControl {
-			return fmt.Errorf("the broker sent a packet of type %d with %d bytes: more than %d", first>>4, length, maxControl)
-		}
-		c.take(n, length)
-		return nil
+	if err := c.check(first, n, length); err != nil {
+		c.fail(err)
+		return err
 	}
-	if length <= MaxPayload { // its payload is shorter still
+	if first>>4 != packetPublish || length <= MaxPayload { // its payload is shorter still
 		c.take(n, length)
 		return nil
 	}

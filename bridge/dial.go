@@ -244,7 +244,8 @@ func (e statusError) Error() string { return fmt.Sprintf("HTTP %s at %s", e.stat
 
 // dialWebsocket makes stream a websocket. The caller closes stream after an error.
 func dialWebsocket(ctx context.Context, e endpoint, stream net.Conn) (net.Conn, error) {
-	given := func(context.Context, string, string) (net.Conn, error) { return stream, nil }
+	greeting := &bounded{Conn: stream, left: maxGreeting}
+	given := func(context.Context, string, string) (net.Conn, error) { return greeting, nil }
 	d := websocket.Dialer{
 		NetDialContext: given, NetDialTLSContext: given, // and no Proxy
 		Subprotocols: []string{"mqtt"}, ReadBufferSize: readBuffer, WriteBufferSize: readBuffer,
@@ -256,7 +257,29 @@ func dialWebsocket(ctx context.Context, e endpoint, stream net.Conn) (net.Conn, 
 		}
 		return nil, stageError{"websocket", err}
 	}
+	greeting.left = -1
 	return &wsConn{Conn: ws.NetConn(), ws: ws}, nil
+}
+
+// maxGreeting is how many bytes an HTTP answer's header may have: the library takes whatever comes within the time.
+const maxGreeting = 64 << 10
+
+// bounded is a stream of which no more than so many bytes are read.
+type bounded struct {
+	net.Conn
+	left int // -1: as many as there are
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left < 0 {
+		return b.Conn.Read(p)
+	}
+	if b.left == 0 {
+		return 0, fmt.Errorf("an HTTP header of more than %d bytes", maxGreeting)
+	}
+	n, err := b.Conn.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
 }
 
 // wsConn makes a stream of binary frames. Of its Conn only deadlines for reading, addresses and Close are used.

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"encoding/json"
+	"strings"
 	"sync"
 	"time"
 )
@@ -87,7 +88,7 @@ func (h *healing) due(now time.Time) bool {
 	return true
 }
 
-// serialOf returns the serial in an info message, or "".
+// serialOf returns the serial in an info message, or "". It is told to people, and what others have written is not to fill a page.
 func serialOf(info []byte) string {
 	var v struct {
 		Serial string `json:"serial"`
@@ -95,5 +96,5 @@ func serialOf(info []byte) string {
 	if json.Unmarshal(info, &v) != nil {
 		return ""
 	}
-	return v.Serial
+	return strings.ToValidUTF8(cut(v.Serial), "?")
 }

@@ -9,6 +9,7 @@ const (
 	queueMost    = 256 // commands waiting
 	refusedMost  = 64  // topics that are answered one by one when the queue is full
 	payloadLimit = maxCommand + 1
+	topicMost    = 256     // bytes of a topic that is nobody's, where it is kept and told
 	newsMost     = 1 << 20 // bytes of what Home Assistant and we have announced
 )
 
@@ -54,6 +55,9 @@ func (q *queue) put(m Inbound) {
 	}
 	m.Payload = append([]byte(nil), m.Payload[:min(len(m.Payload), payloadLimit)]...)
 	name := q.topics.Target(m.Topic)
+	if q.words[name] == nil && len(m.Topic) > topicMost {
+		m.Topic = cut(m.Topic)
+	}
 	switch {
 	case len(q.waiting) < queueMost:
 		q.waiting = append(q.waiting, m)

@@ -59,10 +59,10 @@ func (s *Session) down(p *peer, err error) {
 	}
 }
 
-// byUs reports whether we ended the connection because the broker was silent.
+// byUs reports whether we ended the connection because the broker was silent, or does not speak MQTT.
 func (p *peer) byUs() bool {
 	cause := p.conn.failure()
-	return errors.Is(cause, errNoAck) || errors.Is(cause, os.ErrDeadlineExceeded)
+	return errors.Is(cause, errNoAck) || errors.Is(cause, errBroken) || errors.Is(cause, os.ErrDeadlineExceeded)
 }
 
 // phase is how far a connection has come.
