@@ -17,13 +17,14 @@ const MaxPayload = 64 << 10
 const (
 	readBuffer = 4 << 10 // an acknowledgement is 4 bytes; many come in one read
 
-	packetConnack   = 2
-	packetPublish   = 3
-	packetPuback    = 4
-	packetSubscribe = 8
-	packetSuback    = 9
-	packetUnsuback  = 11
-	packetPingresp  = 13
+	packetConnack    = 2
+	packetPublish    = 3
+	packetPuback     = 4
+	packetSubscribe  = 8
+	packetSuback     = 9
+	packetUnsuback   = 11
+	packetPingresp   = 13
+	packetDisconnect = 14
 )
 
 var (
@@ -226,7 +227,9 @@ func (c *conn) header() error {
 		}
 	}
 	if err := c.check(first, n, length); err != nil {
-		c.fail(err)
+		if errors.Is(err, errBroken) {
+			c.fail(err)
+		}
 		return err
 	}
 	if first>>4 != packetPublish || length <= MaxPayload { // its payload is shorter still

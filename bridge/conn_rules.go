@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 )
 
 // broken says that the broker does what MQTT does not allow. The connection ends with it.
@@ -45,6 +46,8 @@ func (c *conn) check(first byte, n, length int) error {
 			return broken("it answers a subscription that there is not")
 		}
 		want += count
+	case packetDisconnect: // as MQTT 5 has it; some brokers say it to older clients, too, before they close
+		return io.EOF
 	case packetPuback, packetUnsuback:
 	case packetPingresp:
 		want = 0

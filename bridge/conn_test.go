@@ -94,30 +94,6 @@ func TestConnRefusesLargeControlPackets(t *testing.T) {
 	}
 }
 
-// FuzzConn reads anything as a stream: whatever comes, the client sees what it would have seen without conn, but for what is
-// cut or ours, never more than the bounds, and reading ends.
-func FuzzConn(f *testing.F) {
-	f.Add(append(slices.Clone(connack), publishPacket("a", 1, 7, 100_000)...), 5)
-	f.Add([]byte{0x20, 2, 0, 0, 0x30, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff}, 1)
-	f.Add([]byte{0x20, 2, 0, 0, 0x40, 2, 0x80, 1, 0xd0, 0}, 2)
-	f.Add([]byte{0x20, 0xff, 0xff, 0xff, 0xff, 0xff}, 100)
-	f.Fuzz(func(t *testing.T, data []byte, piece int) {
-		s := &source{data: data, n: max(1, piece&0xfff)}
-		c := newConn(s, s, time.Second, func(uint16) {}, new(atomic.Uint64))
-		total := 0
-		buf := make([]byte, 1000)
-		for {
-			n, err := c.Read(buf)
-			if total += n; total > len(data) {
-				t.Fatalf("%d bytes were made of %d", total, len(data))
-			}
-			if err != nil {
-				return
-			}
-		}
-	})
-}
-
 func TestParseBroker(t *testing.T) {
 	for _, test := range []struct{ in, want string }{
 		{"tcp://host", "tcp://host:1883"}, {"mqtt://host:1", "tcp://host:1"}, {"ssl://host", "tls://host:8883"}, {"MQTTS://u:p@host", "tls://host:8883"},

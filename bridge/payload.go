@@ -88,7 +88,7 @@ func (w *wordings) object(payload []byte) (Verb, time.Duration, error) {
 	d := json.NewDecoder(bytes.NewReader(payload))
 	d.DisallowUnknownFields() // a misspelled "for" must not leave a relay on for ever
 	if err := d.Decode(&o); err != nil {
-		return 0, 0, fmt.Errorf("payload %s: %s: wanted %s", quoted(payload), strings.TrimPrefix(err.Error(), "json: "), w.wanted())
+		return 0, 0, fmt.Errorf("payload %s: %s: wanted %s", quoted(payload), cutTo(strings.TrimPrefix(err.Error(), "json: "), 100), w.wanted())
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return 0, 0, fmt.Errorf("payload %s: more after the object: wanted %s", quoted(payload), w.wanted())
@@ -139,8 +139,9 @@ func duration(raw json.RawMessage) (d time.Duration, err error) {
 func quoted(p []byte) string { return fmt.Sprintf("%q", cut(string(p[:min(len(p), 64)]))) }
 
 // cut shortens text from outside for an error.
-func cut(s string) string {
-	const most = 40
+func cut(s string) string { return cutTo(s, 40) }
+
+func cutTo(s string, most int) string {
 	if len(s) <= most {
 		return s
 	}

@@ -188,10 +188,10 @@ func (d *draft) checkUnused() {
 	}
 }
 
-// readable tells whether a section is a list at least.
+// readable tells whether a section is a list at least, or empty: all items commented out.
 func (d *draft) readable(section string) bool {
 	n := d.root.given[section]
-	return n == nil || n.Kind == yaml.SequenceNode
+	return n == nil || n.Kind == yaml.SequenceNode || isNull(n)
 }
 
 // build makes the configuration of a draft without errors.
