@@ -39,8 +39,7 @@ type announcer struct {
 	birth  string          // what Home Assistant says when it comes
 
 	known  map[string]found  // what the broker has, by topic
-	kept   int               // the size of known
-	full   bool              // that was too much, and has been told
+	full   bool              // what the broker has was too much for known, and that has been told
 	sent   map[string][]byte // what we last published, by topic
 	silent map[string]bool   // topics that somebody else has cleared: we do not fight
 	may    map[string]bool   // topics of which the broker may have documents, as we have not seen it since a reload
@@ -106,17 +105,15 @@ const foundMost = 16_000
 
 // keep notes what the broker has on a topic. It is false once when there is no room for it.
 func (a *announcer) keep(topic string, f found) (ok bool) {
-	old, there := a.known[topic]
-	if there {
-		a.kept -= old.size()
+	room := foundMost - f.size()
+	for other, known := range a.known {
+		if other != topic {
+			room -= known.size()
+		}
 	}
-	if a.kept+f.size() <= foundMost {
+	if room >= 0 {
 		a.known[topic] = f
-		a.kept += f.size()
 		return true
-	}
-	if there {
-		a.kept += old.size()
 	}
 	full := a.full
 	a.full = true
@@ -126,7 +123,7 @@ func (a *announcer) keep(topic string, f found) (ok bool) {
 // forgetFound makes room: the next connection tells anew.
 func (a *announcer) forgetFound() {
 	clear(a.known)
-	a.kept, a.full = 0, false
+	a.full = false
 }
 
 // link follows the connection.
@@ -195,9 +192,7 @@ func (a *announcer) reconcile(s *state) {
 	}
 	a.forgetFound()
 	for i := range parts {
-		ours := found{components: parts[i].components, text: string(a.sent[parts[i].topic])}
-		a.known[parts[i].topic] = ours
-		a.kept += ours.size()
+		a.known[parts[i].topic] = found{components: parts[i].components, text: string(a.sent[parts[i].topic])}
 	}
 	a.held = held
 	if published {
