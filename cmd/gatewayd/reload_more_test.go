@@ -179,3 +179,40 @@ func TestReloadWhileStopping(t *testing.T) {
 		}
 	}
 }
+
+// A point that moves away from a chip while a call to that hangs is the other chip's at once: what the first sees when the call returns
+// is not told of it.
+func TestReloadAwayFromHang(t *testing.T) {
+	b := newBench(t)
+	var hangs *stuck
+	b.wraps["k1"] = func(c gpio.Chip) gpio.Chip {
+		hangs = &stuck{Chip: c}
+		return hangs
+	}
+	const text = `
+home_assistant: {discovery: false}
+chips: [{name: more, type: gpiochip, label: k1}]
+inputs: [{name: door, chip: more, line: 5, debounce: 0}]
+outputs: [{name: bulb, chip: more, line: 0}, {name: lamp, line: GPIO22}]
+rules: [{when: door, do: toggle, output: lamp}]
+`
+	a := newAlive(t, b, text, manner{})
+	wait := make(chan struct{})
+	hangs.stick(wait)
+	a.send("gatewayd/shed/bulb/set", "ON") // the call for it does not return
+	await(t, 10*time.Second, "the pin", func() bool { return b.sims["k1"].Level(0) })
+	b.sims["k1"].Drive(5, true) // waits for the bank
+	if got, want := a.reload(strings.Replace(text, "chip: more, line: 5", "line: GPIO5", 1)), "1 input changed"; got != want {
+		t.Errorf("says %q, want %q", got, want)
+	}
+	a.settled()
+	hangs.stick(nil)
+	close(wait)
+	a.wants("gatewayd/shed/bulb", "ON")
+	time.Sleep(100 * time.Millisecond)
+	a.wants("gatewayd/shed/door", "OFF")
+	a.wants("gatewayd/shed/lamp", "OFF")
+	b.sims["header"].Drive(5, true)
+	a.wants("gatewayd/shed/door", "ON")
+	a.wants("gatewayd/shed/lamp", "ON")
+}

@@ -375,7 +375,7 @@ func (a *alive) untouched(was *config.Config, reconnected bool) {
 	pins := map[string]string{}
 	for name := range kept {
 		quiet[topics.State(name)] = name
-		for _, topic := range []string{topics.Availability(name), topics.Error(name), topics.Event(name)} {
+		for _, topic := range []string{topics.Availability(name), topics.Error(name)} { // a click before may become an event now
 			quiet[topic] = name
 		}
 		p := at[name]

@@ -245,10 +245,8 @@ func (g *gateway) await(ctx context.Context, parts []*part) {
 		case <-ctx.Done():
 			return
 		case <-limit.C:
-			text := p.name + ": a call to it hangs, so that it does not end: what takes its place begins beside it, and may find its lines or its bus in use: " +
-				"look for a bus that is stuck, or restart the Raspberry Pi"
-			g.log.Error(text)
-			g.bridge.Complain(text)
+			g.bridge.Complain(p.name + ": a call to it hangs, so that it does not end: what takes its place begins beside it, and may find its lines or its bus in use: " +
+				"look for a bus that is stuck, or restart the Raspberry Pi")
 			return
 		}
 	}
