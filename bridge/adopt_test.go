@@ -2,10 +2,13 @@ package bridge
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"testing"
 	"time"
 	"unsafe"
+
+	"gatewayd/gpio"
 )
 
 // What becomes of each field in a reload. Whoever adds one decides: into the point's life, which goes along as a whole, or here.
@@ -130,5 +133,38 @@ func TestReloadLives(t *testing.T) {
 	}
 	if len(is.send)+len(is.do)+len(is.keep) > 0 {
 		t.Errorf("sent %v, wrote %v, kept %v", is.send, is.do, is.keep)
+	}
+}
+
+// A chip that is gone is gone from health, whatever its bank still says; one that comes back is heard.
+func TestReloadChips(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	s, err := newState(house(), About{Chips: []string{"a", "b"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reload := func(chips ...string) {
+		is, err := newState(house(), About{Chips: chips})
+		if err != nil {
+			t.Fatal(err)
+		}
+		is.step(newAdoption(s, is, nil), now)
+		s = is
+	}
+	fails := &gpio.Event{Chip: "b", Err: errors.New("b: broken")}
+	s.step(&gpio.Event{Chip: "a"}, now)
+	s.step(fails, now)
+	for _, tt := range []struct {
+		chips []string
+		want  string
+	}{{[]string{"a"}, "map[a:ok]"}, {[]string{"a", "c"}, "map[a:ok]"}, {[]string{"a", "b"}, "map[a:ok b:b: broken]"}} {
+		reload(tt.chips...)
+		if !s.health.changed {
+			t.Errorf("%v: nothing is told", tt.chips)
+		}
+		s.step(fails, now)
+		if got := fmt.Sprint(healthOf(t, s, Vitals{}, now)["chips"]); got != tt.want {
+			t.Errorf("%v: got %s, want %s", tt.chips, got, tt.want)
+		}
 	}
 }

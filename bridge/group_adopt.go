@@ -12,8 +12,7 @@ func (a *adoption) group(s *state, p *pair[*group]) {
 		return // look tells whether it is available
 	}
 	if p.same = is.cfg.Name == was.cfg.Name; p.same { // it has no hardware
-		is.groupLife = was.groupLife
-		s.timers.set(&is.timer, was.timer.due)
+		is.groupLife = was.groupLife // look sets the timer
 	}
 	if a.moved || !p.same {
 		a.goes(s, was.cfg.Name)

@@ -72,6 +72,39 @@ func TestReloadLoop(t *testing.T) {
 	})
 }
 
+// What has come before is the old configuration's, and what comes afterwards the new one's, also when there is too much of it.
+func TestReloadOnTheWay(t *testing.T) {
+	b, r := prepared(t, time.Hour, nil)
+	now := time.Now()
+	b.step(&gpio.Event{Line: "l01"}, now)
+	next := cloned(house())
+	next.Device = "barn"
+	changed("l01", func(o *Output) { o.Topic = "lamp/l01" })(next)
+	is, err := newState(next, About{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.samples <- sensors.Sample{Sensor: "attic", Readings: []sensors.Reading{{Quantity: "temperature", Value: 20}}}
+	b.Receive(Inbound{Topic: "light/l01/set", Payload: []byte("ON")})
+	b.events <- gpio.Event{Line: "door", Active: true, Edge: true}
+	b.swap(&reload{next: is, how: &Next{Config: next}, done: make(chan error, 1)}, now)
+	if got := r.wished("l01"); !slices.Equal(got, []bool{true}) {
+		t.Errorf("l01 was set to %v", got)
+	}
+	for _, topic := range []string{"gatewayd/shed/attic/temperature", "gatewayd/shed/door"} {
+		if got := r.saw(topic); len(got) != 2 || got[0] == "" || got[1] != "" {
+			t.Errorf("%s: told %q, want what has come, and then that it is cleared", topic, got)
+		}
+	}
+	for range queueMost {
+		b.Receive(Inbound{Topic: "lamp/l01/set", Payload: []byte("ON")})
+	}
+	b.Receive(Inbound{Topic: "gatewayd/barn/l02/set", Payload: []byte("0")})
+	if commands, _ := b.queue.take(); len(commands) != queueMost+1 {
+		t.Errorf("%d commands wait: the OFF is not among them", len(commands))
+	}
+}
+
 // A reload that nobody takes ends with its context.
 func TestReloadContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
