@@ -25,33 +25,50 @@ import (
 type bus struct {
 	t      testing.TB
 	socket string
+	chips  []string
+	cmd    *exec.Cmd // nil: it is not there
+	log    *buffer
 }
 
 // newBus gives one that goes away with the test. A chip is called KIND@ADDR.
 func newBus(t testing.TB, chips ...string) *bus {
 	t.Helper()
-	b := &bus{t: t, socket: filepath.Join(t.TempDir(), "bus")}
-	args := []string{"-stub", os.Getenv("STUB"), "-socket", b.socket}
-	for _, c := range chips {
-		args = append(args, "-chip", c)
-	}
-	cmd := exec.Command(program(t, "i2csim"), args...)
-	var log buffer
-	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	b := &bus{t: t, socket: filepath.Join(t.TempDir(), "bus"), chips: chips}
 	t.Cleanup(func() {
-		cmd.Process.Signal(unix.SIGTERM)
-		if err := cmd.Wait(); err != nil || t.Failed() {
-			t.Logf("i2csim: %v\n%s", err, last(log.String(), 20))
+		if b.cmd != nil {
+			b.vanish()
 		}
 	})
-	eventually(t, "i2csim answers", func() bool {
+	b.appear()
+	return b
+}
+
+// appear makes the device, with new chips.
+func (b *bus) appear() {
+	b.t.Helper()
+	os.Remove(b.socket)
+	args := []string{"-stub", os.Getenv("STUB"), "-socket", b.socket}
+	for _, c := range b.chips {
+		args = append(args, "-chip", c)
+	}
+	b.cmd, b.log = exec.Command(program(b.t, "i2csim"), args...), new(buffer)
+	b.cmd.Stdout, b.cmd.Stderr = b.log, b.log
+	if err := b.cmd.Start(); err != nil {
+		b.t.Fatal(err)
+	}
+	eventually(b.t, "i2csim answers", func() bool {
 		_, err := os.Stat(b.socket)
 		return err == nil
 	})
-	return b
+}
+
+// vanish takes the device away.
+func (b *bus) vanish() {
+	b.cmd.Process.Signal(unix.SIGTERM)
+	if err := b.cmd.Wait(); err != nil || b.t.Failed() {
+		b.t.Logf("i2csim: %v\n%s", err, last(b.log.String(), 20))
+	}
+	b.cmd = nil
 }
 
 // do carries out control lines and gives the answers.

@@ -131,7 +131,7 @@ func (g *gateway) memory() int {
 type health struct {
 	Level                                               string
 	Reasons                                             []string
-	Chips, Sensors                                      map[string]string
+	Chips, Sensors, Faults                              map[string]string
 	Edges, Commands, Refused, Dropped, Superseded, Sent int
 	LostEdges                                           int `json:"lost_edges"`
 	Reconnects                                          int
