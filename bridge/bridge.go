@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gatewayd/gpio"
+	"gatewayd/internal/clock"
 	"gatewayd/sensors"
 )
 
@@ -31,6 +32,7 @@ type Parts struct {
 	Publish func(Message)                  // hands a message to the session; does not block
 	Vitals  func() Vitals                  // asks the process; called from the loop, must be quick; nil: none
 	Drop    func(topics ...string)         // has the session forget states on these topics; does not block; nil: it keeps none
+	Woke    func()                         // is told that the machine has slept; does not block; nil: nobody wants to know
 	Restart func()                         // ends the program so that it starts anew; does not block, may be called often; nil: nobody does
 	Reload  func()                         // has the program read its configuration again; does not block, may be called often; nil: nobody does
 	About   About                          // what the program knows of itself and of the board
@@ -52,16 +54,18 @@ type Bridge struct {
 	news    chan struct{} // the vitals have changed
 	reloads chan *reload
 	over    chan struct{} // closed when Run has returned
-	beat    atomic.Int64
-	notes   limiter // of what happens here
-	answers limiter // of what others cause
+	made    time.Time
+	beat    atomic.Int64 // since made
+	notes   limiter      // of what happens here
+	answers limiter      // of what others cause
 
 	// Of Run's goroutine.
 	timer   *time.Timer
-	armed   time.Time  // when it fires
-	next    time.Time  // when step wants a tick
-	base    time.Time  // see now
-	current gpio.Event // the event in step, so that none is allocated
+	armed   time.Time     // when it fires
+	next    time.Time     // when step wants a tick
+	base    time.Time     // see now
+	slept   time.Duration // as known at base
+	current gpio.Event    // the event in step, so that none is allocated
 }
 
 // New makes the bridge of a checked configuration. It starts nothing.
@@ -84,6 +88,7 @@ func New(cfg *Config, parts Parts) (*Bridge, error) {
 		news:    make(chan struct{}, 1),
 		reloads: make(chan *reload),
 		over:    make(chan struct{}),
+		made:    time.Now(),
 		notes:   limiter{burst: 50, every: time.Second},
 		answers: limiter{burst: 20, every: 3 * time.Second},
 	}, nil
@@ -132,8 +137,9 @@ func (b *Bridge) Report() {
 	}
 }
 
-// Beat tells when the loop last came round, for the watchdog. It is a second old at most while the loop lives.
-func (b *Bridge) Beat() time.Time { return time.Unix(0, b.beat.Load()) }
+// Beat tells when the loop last came round, for the watchdog; before Run, when it was made. It is a second old at most while the loop
+// lives: neither a clock that is set nor a sleep of the machine changes that.
+func (b *Bridge) Beat() time.Time { return b.made.Add(time.Duration(b.beat.Load())) }
 
 // Run is the loop. When ctx ends it drives the outputs as on_exit says, waits shortly for their confirmation, and returns nil.
 // The banks must still run then.
@@ -143,13 +149,12 @@ func (b *Bridge) Run(ctx context.Context) error {
 	defer b.timer.Stop()
 	report := time.NewTicker(healthEvery)
 	defer report.Stop()
-	b.base = time.Now()
-	now := b.base
+	now := b.look()
 	b.step(start{}, now)
 	b.step(b.vitals(), now)
 	done, end := ctx.Done(), time.Time{}
 	for {
-		b.beat.Store(now.UnixNano())
+		b.beat.Store(int64(now.Add(-b.slept).Sub(b.made)))
 		if !end.IsZero() && (b.state.settled() || !now.Before(end)) {
 			return nil
 		}
@@ -162,6 +167,7 @@ func (b *Bridge) Run(ctx context.Context) error {
 		case s := <-b.samples:
 			now = b.now()
 			b.more(now)
+			s.At = s.At.Add(b.slept) // as with events
 			b.step(s, now)
 		case <-b.queue.wake:
 			now = b.now()
@@ -183,9 +189,12 @@ func (b *Bridge) Run(ctx context.Context) error {
 			now = b.now()
 			b.step(b.vitals(), now)
 		case <-b.timer.C:
-			b.base = time.Now()
-			now, b.armed = b.base, time.Time{}
+			before := b.slept
+			now, b.armed = b.look(), time.Time{}
 			b.more(now)
+			if b.slept != before {
+				b.woke(b.slept-before, now)
+			}
 			b.step(tick{}, now)
 		case <-report.C:
 			now = b.now()
@@ -210,9 +219,24 @@ func (b *Bridge) Run(ctx context.Context) error {
 	}
 }
 
-// now is the time. Within a second the wall clock is not looked at again: the monotonic one decides, and where a look at a clock is
-// a system call, one is cheaper than two.
-func (b *Bridge) now() time.Time { return b.base.Add(time.Since(b.base)) }
+// now is the time, as package clock has it. Within a second only the monotonic clock is looked at: where that is a system call, one
+// is cheaper than two.
+func (b *Bridge) now() time.Time { return b.base.Add(time.Since(b.base) + b.slept) }
+
+// look is now, with a look at how long the machine has slept.
+func (b *Bridge) look() time.Time {
+	b.base, b.slept = time.Now(), clock.Slept()
+	return b.now()
+}
+
+// woke tells that the machine has slept: what came due meanwhile is done now.
+func (b *Bridge) woke(slept time.Duration, now time.Time) {
+	b.parts.Log.Info("the machine has slept", "for", slept.Round(time.Second))
+	b.step(woke{}, now)
+	if b.parts.Woke != nil {
+		b.parts.Woke()
+	}
+}
 
 // arm sets the timer to the next tick, or to the next sign of life. A timer that fires too soon costs less than one that is set
 // again with every event.
@@ -226,6 +250,7 @@ func (b *Bridge) arm(now time.Time) {
 
 func (b *Bridge) event(e gpio.Event, now time.Time) {
 	b.current = e
+	b.current.At = e.At.Add(b.slept) // its stamp is by the clock that stands still meanwhile
 	b.step(&b.current, now)
 }
 
@@ -256,10 +281,12 @@ func (b *Bridge) commands(now time.Time) {
 }
 
 func (b *Bridge) vitals() Vitals {
-	if b.parts.Vitals == nil {
-		return Vitals{}
+	var v Vitals
+	if b.parts.Vitals != nil {
+		v = b.parts.Vitals()
 	}
-	return b.parts.Vitals()
+	v.commands, v.facts = b.queue.depth(), len(b.events)+len(b.samples)
+	return v
 }
 
 // step carries out what state.step answers: writes go first.

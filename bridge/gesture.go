@@ -160,3 +160,11 @@ func (i *input) does(s *state, t Trigger) {
 	}
 	s.fire(i.rules, t)
 }
+
+// wake forgets the presses that go on, since the machine has slept: nobody has seen what became of them.
+func (s *state) wake() {
+	for _, i := range s.inputs {
+		i.lose(s)
+	}
+	s.health.changed = true
+}

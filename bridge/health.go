@@ -16,10 +16,15 @@ type Vitals struct {
 	Dropped    uint64
 	Superseded uint64 // states that gave way to newer ones before they were sent
 	Reconnects uint64
-	BusErrors  uint64 // I2C transfers that failed
-	Memory     uint64 // resident, in bytes
+	Buses      map[string]Bus // by number
+	Broker     string         // the one that is in use; empty: none is
+	InFlight   int            // messages that wait for their acknowledgement
+	Wall       time.Time      // the time of the report, for people; zero: the clock is not synchronised
+	Memory     uint64         // resident, in bytes
 	Goroutines int
 	Troubles   []string // what else is wrong, for people
+
+	commands, facts int // that wait for the loop, which fills them in
 
 	// What the board tells of itself; nil: not known now.
 	CPUTemperature *float64 // in degrees Celsius
@@ -35,7 +40,7 @@ type health struct {
 	lost     uint64
 	commands uint64
 	refused  uint64
-	last     lastError
+	last     lastErrors
 	soon     timer // something to report in a moment
 	weak     bool  // the supply, as last told
 }
@@ -78,11 +83,16 @@ func (s *state) report(v *Vitals) {
 		Dropped    uint64            `json:"dropped"`
 		Superseded uint64            `json:"superseded"`
 		Reconnects uint64            `json:"reconnects"`
+		Broker     string            `json:"broker"`
+		Queues     queues            `json:"queues"`
 		BusErrors  uint64            `json:"bus_errors"`
+		Buses      map[string]any    `json:"buses"`
 		MemoryKiB  uint64            `json:"memory_kib"`
 		Goroutines int               `json:"goroutines"`
 		LastError  string            `json:"last_error"`
 		LastAt     string            `json:"last_error_at,omitempty"`
+		Errors     []toldError       `json:"errors"`
+		Clock      bool              `json:"clock_synchronised"`
 
 		// Left out where the board does not tell; null: it does, but not now.
 		CPUTemperature any `json:"cpu_temperature_c,omitempty"`
@@ -93,11 +103,13 @@ func (s *state) report(v *Vitals) {
 		Chips: map[string]string{}, Sensors: map[string]string{}, Faults: map[string]string{},
 		Edges: h.edges, LostEdges: h.lost, Commands: h.commands, Refused: h.refused,
 		Sent: v.Sent, Queued: v.Queued, Dropped: v.Dropped, Superseded: v.Superseded, Reconnects: v.Reconnects,
-		BusErrors: v.BusErrors, MemoryKiB: v.Memory / 1024, Goroutines: v.Goroutines,
-		LastError: h.last.text,
+		Broker: v.Broker, Queues: queues{v.Queued, v.InFlight, v.commands, v.facts},
+		MemoryKiB: v.Memory / 1024, Goroutines: v.Goroutines,
+		Errors: s.lastErrors(v), Clock: !v.Wall.IsZero(),
 	}
-	if !h.last.at.IsZero() {
-		status.LastAt = h.last.at.UTC().Format(time.RFC3339)
+	status.BusErrors, status.Buses = s.buses(v)
+	if len(status.Errors) > 0 {
+		status.LastError, status.LastAt = status.Errors[0].Text, status.Errors[0].At
 	}
 	if s.about.CPUTemperature || v.CPUTemperature != nil {
 		status.CPUTemperature = v.CPUTemperature

@@ -8,7 +8,7 @@ import (
 // Kept is what is kept of an output for the next run, in case this one ends before the output does.
 type Kept struct {
 	On    bool      // the state last confirmed, or an ON that has an end and is on its way
-	End   time.Time // when the ON ends by itself; zero: it has no end
+	End   time.Time // when the ON ends by itself, as package clock has the time; zero: it has no end
 	Timed bool      // its pulse or the command's "for" ends it, and not max_on alone
 }
 

@@ -116,3 +116,10 @@ func (q *queue) take() (commands []Inbound, refused []overflow) {
 	clear(q.refused)
 	return commands, refused
 }
+
+// depth is how many messages wait.
+func (q *queue) depth() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting) + len(q.offs) + len(q.news)
+}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"gatewayd/internal/near"
 )
@@ -54,32 +53,6 @@ func (s *state) self(m *Inbound) {
 	if err := s.command(m); err != nil {
 		s.health.refused++
 		s.answer(s.topics.Gateway("error"), "gateway: command refused: "+err.Error())
-	}
-}
-
-// lastError is what went wrong last, for people.
-type lastError struct {
-	text string
-	at   time.Time
-}
-
-// lastMost is how long it may be: Home Assistant takes no state beyond 255 characters.
-const lastMost = 255
-
-// wrong keeps what went wrong last, and has health say so, but not more often than once in a while.
-func (s *state) wrong(text string) {
-	text = strings.ToValidUTF8(text, "?")
-	if len(text) > lastMost {
-		n := lastMost - len("…")
-		for !utf8.RuneStart(text[n]) {
-			n--
-		}
-		text = text[:n] + "…"
-	}
-	h := &s.health
-	h.last = lastError{text, s.now}
-	if h.soon.due.IsZero() {
-		s.timers.set(&h.soon, s.now.Add(healthSoon))
 	}
 }
 

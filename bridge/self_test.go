@@ -81,8 +81,8 @@ func TestLastError(t *testing.T) {
 		if want := now.Add(healthSoon); !next.Equal(want) || s.health.changed && shift > 0 {
 			t.Errorf("a report is due %v, want %v", next, want)
 		}
-		text := s.health.last.text
-		if len(text) > lastMost || len(text) < lastMost-4 || !utf8.ValidString(text) || !strings.HasSuffix(text, "€…") {
+		text := s.health.last[0].text
+		if len(text) > lastLength || len(text) < lastLength-4 || !utf8.ValidString(text) || !strings.HasSuffix(text, "€…") {
 			t.Errorf("%d bytes: %q", len(text), text)
 		}
 	}
@@ -90,7 +90,7 @@ func TestLastError(t *testing.T) {
 	if s.step(tick{}, now.Add(healthSoon)); !s.health.changed {
 		t.Error("no report")
 	}
-	if _, _, next := s.step(complaint("bad \xff byte"), now); s.health.last.text != "bad ? byte" || next.IsZero() {
-		t.Errorf("got %q, next %v", s.health.last.text, next)
+	if _, _, next := s.step(complaint("bad \xff byte"), now); s.health.last[0].text != "bad ? byte" || next.IsZero() {
+		t.Errorf("got %q, next %v", s.health.last[0].text, next)
 	}
 }

@@ -5,14 +5,18 @@ import (
 	"errors"
 	"os"
 	"time"
+
+	"gatewayd/internal/clock"
 )
 
-// pause waits for d, or until ctx ends, and shows that the session is alive.
+// pause waits for d, or until ctx ends, and shows that the session is alive. It is over when the machine wakes, as whatever was wrong
+// was long ago, and when the clock is set, as a certificate may be valid now.
 func (s *Session) pause(ctx context.Context, d time.Duration) {
 	done := time.NewTimer(d)
 	defer done.Stop()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	slept, synchronised := clock.Slept(), clock.Synchronised()
 	for {
 		select {
 		case <-done.C:
@@ -21,6 +25,13 @@ func (s *Session) pause(ctx context.Context, d time.Duration) {
 			return
 		case <-tick.C:
 			s.beat()
+			if clock.Slept() != slept {
+				s.tries = backoff{low: s.tries.low, high: s.tries.high}
+				return
+			}
+			if !synchronised && clock.Synchronised() {
+				return
+			}
 		}
 	}
 }
@@ -94,7 +105,7 @@ func (s *Session) serve(ctx, try context.Context, p *peer, start time.Time) erro
 	s.mu.Lock()
 	s.flight = p.flight
 	s.mu.Unlock()
-	s.out.begin(time.Now())
+	s.out.begin(clock.Now())
 	var infoDue <-chan time.Time
 	if s.asksInfo() {
 		infoDue = time.After(infoWait)
@@ -106,6 +117,7 @@ func (s *Session) serve(ctx, try context.Context, p *peer, start time.Time) erro
 	defer cancel()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	slept := clock.Slept()
 	for {
 		err := s.work(p, start)
 		if err == nil && infoDue != nil && p.info.Load() != nil {
@@ -142,6 +154,11 @@ func (s *Session) serve(ctx, try context.Context, p *peer, start time.Time) erro
 			s.remember(p, now)
 			if s.tarries(now) {
 				return s.move(p)
+			}
+			before := slept
+			if slept = clock.Slept(); slept-before > s.cfg.KeepAlive { // the broker has given us up, or does so any moment
+				p.conn.fail(errSlept)
+				return s.ended(p)
 			}
 			// A broker that is stopped sends us our own will before it closes the connection: that is not worth a line.
 			if !p.healed.IsZero() && now.Sub(p.healed) > time.Second {
@@ -246,6 +263,7 @@ func (s *Session) up(start time.Time) {
 var (
 	errNoAck = errors.New("the broker did not acknowledge a message in time")
 	errCut   = errors.New("the connection ended")
+	errSlept = errors.New("the machine has slept for longer than the broker waits")
 )
 
 // send appends it to what is to be written, and notes that it is in flight. It blocks only when that is much.

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"gatewayd/internal/clock"
 )
 
 // Session is the connection to the broker. It is made again whenever it ends, for ever. See outbox for the order of messages.
@@ -22,7 +24,8 @@ type Session struct {
 
 	out       *outbox
 	oversized atomic.Uint64
-	alive     atomic.Int64 // Unix nanoseconds
+	made      time.Time
+	alive     atomic.Int64 // since made
 
 	turn rotation
 	good string // the broker that had the last connection; empty: none had
@@ -51,7 +54,7 @@ type Session struct {
 // goroutines and must not block.
 func NewSession(cfg SessionConfig, receive func(Inbound), link func(Link), log *slog.Logger) *Session {
 	cfg.complete()
-	s := &Session{latest: cfg, receive: receive, link: link, log: log, out: newOutbox(), changes: make(chan struct{}, 1), interrupt: func() {}}
+	s := &Session{made: time.Now(), latest: cfg, receive: receive, link: link, log: log, out: newOutbox(), changes: make(chan struct{}, 1), interrupt: func() {}}
 	s.use(cfg)
 	s.beat()
 	return s
@@ -62,7 +65,7 @@ func NewSession(cfg SessionConfig, receive func(Inbound), link func(Link), log *
 func (s *Session) Publish(m Message) {
 	var now time.Time
 	if !m.State { // of a state the age does not matter
-		now = time.Now()
+		now = clock.Now()
 	}
 	if !s.out.put(m, now) && s.told.first("topic "+m.Topic) {
 		s.log.Error("message dropped: no broker takes its topic", "topic", m.Topic)
@@ -81,7 +84,7 @@ func (s *Session) Stats() Stats {
 	s.mu.Unlock()
 	st.Queued, st.Dropped, st.Superseded = s.out.counts()
 	st.Oversized = s.oversized.Load()
-	st.Alive = time.Unix(0, s.alive.Load())
+	st.Alive = s.made.Add(time.Duration(s.alive.Load()))
 	return st
 }
 
@@ -91,7 +94,7 @@ func (s *Session) note(f func(*Stats)) {
 	f(&s.stats)
 }
 
-func (s *Session) beat() { s.alive.Store(time.Now().UnixNano()) }
+func (s *Session) beat() { s.alive.Store(int64(time.Since(s.made))) }
 
 // Run connects, and connects again, until ctx ends. Then it sends what is queued, for at most 1.5 s, publishes Status.Stopped,
 // waits for its acknowledgement for at most 0.75 s more, and disconnects. It returns nil.

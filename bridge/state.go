@@ -41,6 +41,7 @@ type (
 	start     struct{} // before anything else
 	stop      struct{} // the gateway ends: outputs go as on_exit says, no wish is taken any more
 	tick      struct{} // the time that step asked for has come
+	woke      struct{} // the machine has slept
 	complaint string   // what went wrong elsewhere in the program
 	overflow  struct { // commands that found the queue full
 		topic string
@@ -82,7 +83,7 @@ type state struct {
 	gone      map[string]bool   // chips that were there once: what their banks still say is of no interest
 	unkept    map[string]unkept // topics where the broker may keep what it is not to keep any more
 
-	now      time.Time
+	now      time.Time // as package clock has it, and so are all times here
 	linked   bool
 	away     time.Time // since when the broker is not connected; zero: it is
 	lost     timer     // when it has been away for too long
@@ -188,6 +189,8 @@ func (s *state) step(in any, now time.Time) (do []Write, send []Message, next ti
 		s.adopt(in)
 	case complaint:
 		s.complain(s.topics.Gateway("error"), string(in))
+	case woke:
+		s.wake()
 	case tick:
 	default:
 		panic(fmt.Sprintf("bridge: step does not take a %T", in))

@@ -255,7 +255,7 @@ func (p *player) input(line string, f []string, now time.Time) any {
 	case "overflow":
 		return overflow{topic: f[1], n: 3}
 	case "vitals": // vitals TEMPERATURE|x ok|weak|x
-		v := Vitals{Uptime: time.Hour, Sent: 7, Memory: 9 << 20, Goroutines: 12}
+		v := Vitals{Uptime: time.Hour, Wall: now, Sent: 7, Memory: 9 << 20, Goroutines: 12}
 		if c, err := strconv.ParseFloat(f[1], 64); err == nil {
 			v.CPUTemperature = &c
 		}

@@ -36,8 +36,9 @@ type PollerConfig struct {
 type Poller struct {
 	cfg     PollerConfig
 	samples chan<- Sample
-	sensor  Sensor // nil: not open. Belongs to the helper while there is one
-	told    string // the failure that was logged last; empty: it measures
+	sensor  Sensor        // nil: not open. Belongs to the helper while there is one
+	soon    chan struct{} // capacity 1
+	told    string        // the failure that was logged last; empty: it measures
 }
 
 // NewPoller makes a Poller that sends to samples. It starts nothing.
@@ -51,7 +52,15 @@ func NewPoller(cfg PollerConfig, samples chan<- Sample) *Poller {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Poller{cfg: cfg, samples: samples}
+	return &Poller{cfg: cfg, samples: samples, soon: make(chan struct{}, 1)}
+}
+
+// Soon has the next measurement be made at once, whenever it is due. It never blocks.
+func (p *Poller) Soon() {
+	select {
+	case p.soon <- struct{}{}:
+	default:
+	}
 }
 
 // Run measures until ctx ends, which is no error, and then closes the device. Each measurement, and each failure to get one,
@@ -62,7 +71,7 @@ func (p *Poller) Run(ctx context.Context) error {
 	done := make(chan Sample, 1) // the helper's answer
 	stuck := false
 	failures := 0
-	for next := start; sleep(ctx, time.Until(next)); {
+	for next := start; p.await(ctx, time.Until(next)); {
 		if stuck {
 			select {
 			case <-done: // too late to be a measurement, and the helper has dropped the device
@@ -108,6 +117,19 @@ func after(start time.Time, every time.Duration, now time.Time) time.Time {
 func backoff(failures int) time.Duration {
 	d := min(minBackoff<<min(failures, 10), maxBackoff)
 	return d + rand.N(d/4)
+}
+
+// await waits for the next measurement; it gives false when ctx ends first.
+func (p *Poller) await(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-p.soon:
+	case <-t.C:
+	}
+	return ctx.Err() == nil
 }
 
 // sleep gives false when ctx ends first.

@@ -309,3 +309,41 @@ func TestPollerEnd(t *testing.T) {
 		}
 	})
 }
+
+// Soon measures at once, and changes nothing of the times that follow; also between two attempts to open a device.
+func TestPollerSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, broken := range []bool{false, true} {
+			p := &part{}
+			if broken {
+				p.open = func(int) error { return errors.New("not there") }
+			}
+			ch := make(chan Sample)
+			poller := NewPoller(PollerConfig{Name: "attic", Driver: p.driver(), Every: time.Hour}, ch)
+			ctx, cancel := context.WithCancel(t.Context())
+			end := make(chan error)
+			go func() { end <- poller.Run(ctx) }()
+			start := (<-ch).At
+			at := func(want time.Duration) {
+				t.Helper()
+				if got := (<-ch).At.Sub(start); got != want {
+					t.Errorf("broken %v: measured after %v, want %v", broken, got, want)
+				}
+			}
+			time.Sleep(100 * time.Millisecond)
+			poller.Soon()
+			at(100 * time.Millisecond)
+			if !broken {
+				at(time.Hour)
+			}
+			cancel()
+			for done := false; !done; {
+				select {
+				case <-ch:
+				case <-end:
+					done = true
+				}
+			}
+		}
+	})
+}

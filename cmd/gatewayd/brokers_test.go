@@ -51,7 +51,7 @@ func TestMemoryLastBroker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "state")
 		cfg, quiet := parsed(t, rememberConfig), slog.New(slog.DiscardHandler)
-		m := newMemory(path, cfg, bootOf("a"), quiet)
+		m := newMemory(path, cfg, "a", quiet)
 		if got := m.lastGood(); got != "" {
 			t.Errorf("nothing is known, got %q", got)
 		}
@@ -72,13 +72,13 @@ func TestMemoryLastBroker(t *testing.T) {
 		if writes != 1 {
 			t.Errorf("written %d times, want once", writes)
 		}
-		if got := newMemory(path, cfg, bootOf("b"), quiet).lastGood(); got != "tcp://b:1883" {
+		if got := newMemory(path, cfg, "b", quiet).lastGood(); got != "tcp://b:1883" {
 			t.Errorf("the next start knows %q", got)
 		}
 		if err := os.WriteFile(path, []byte("garbage"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got := newMemory(path, cfg, bootOf("b"), quiet).lastGood(); got != "" {
+		if got := newMemory(path, cfg, "b", quiet).lastGood(); got != "" {
 			t.Errorf("garbage: got %q", got)
 		}
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"gatewayd/bridge"
+	"gatewayd/internal/clock"
 	"gatewayd/internal/config"
 )
 
@@ -55,7 +56,7 @@ type manner struct {
 
 // newGateway builds the parts of a configuration. It starts nothing and opens nothing.
 func newGateway(cfg *config.Config, hw hardware, log *slog.Logger, m manner) (*gateway, error) {
-	g := &gateway{hw: hw, gauges: newGauges(hw.sys()), memory: m.memory, manner: m, log: log, began: time.Now(), hardware: newCrew("hardware", log), cfg: cfg}
+	g := &gateway{hw: hw, gauges: newGauges(hw.sys()), memory: m.memory, manner: m, log: log, began: clock.Now(), hardware: newCrew("hardware", log), cfg: cfg}
 	g.wiring.Store(new(wiring))
 	parts := bridge.Parts{
 		Set: g.set,
@@ -67,6 +68,7 @@ func newGateway(cfg *config.Config, hw hardware, log *slog.Logger, m manner) (*g
 		},
 		Drop:    func(topics ...string) { g.session.Drop(topics...) },
 		Vitals:  g.vitals,
+		Woke:    g.woke,
 		Restart: m.restart,
 		Reload:  m.reload,
 		About:   about(cfg, g.gauges),
@@ -175,13 +177,26 @@ func (g *gateway) run(ctx context.Context) error {
 	return err
 }
 
+// woke has everything measured anew: what was known is from before the machine slept.
+func (g *gateway) woke() {
+	for _, s := range g.wiring.Load().sensors {
+		s.poller.Soon()
+	}
+}
+
 // vitals are asked by the bridge for gateway/health.
 func (g *gateway) vitals() bridge.Vitals {
 	s := g.session.Stats()
 	v := bridge.Vitals{
-		Uptime: time.Since(g.began), Sent: s.Sent, Queued: s.Queued, Dropped: s.Dropped.Overflow + s.Dropped.Expired + s.Dropped.Invalid,
+		Uptime: clock.Since(g.began), Sent: s.Sent, Queued: s.Queued, Dropped: s.Dropped.Overflow + s.Dropped.Expired + s.Dropped.Invalid,
 		Superseded: s.Superseded,
-		BusErrors:  g.hw.busErrors(), Memory: residentMemory(), Goroutines: runtime.NumGoroutine(),
+		InFlight:   s.InFlight, Buses: g.hw.buses(), Memory: residentMemory(), Goroutines: runtime.NumGoroutine(),
+	}
+	if s.Connected {
+		v.Broker = s.Broker
+	}
+	if wall, ok := clock.Wall(clock.Now()); ok {
+		v.Wall = wall
 	}
 	if s.Connects > 0 {
 		v.Reconnects = s.Connects - 1

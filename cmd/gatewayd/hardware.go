@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"strconv"
 	"sync"
 
 	"periph.io/x/conn/v3/i2c"
 
+	"gatewayd/bridge"
 	"gatewayd/gpio"
 	"gatewayd/internal/config"
 	"gatewayd/internal/i2cdev"
@@ -17,17 +19,17 @@ type hardware interface {
 	header() (gpio.Chip, error)                       // the 40-pin header
 	gpiochip(label, device string) (gpio.Chip, error) // another chip that the kernel drives; one of the two is given
 	bus(number int) i2c.Bus                           // opens when it is used
-	busErrors() uint64                                // transfers that failed
+	buses() map[string]bridge.Bus                     // how those that are used do, by number
 	sys() string                                      // where the kernel tells of the board itself: sysfs; empty: nowhere
 }
 
 // raspberry is the hardware of the machine that the program runs on.
 type raspberry struct {
-	mu    sync.Mutex // guards the following
-	buses map[int]*i2cdev.Bus
+	mu     sync.Mutex // guards the following
+	opened map[int]*i2cdev.Bus
 }
 
-func newRaspberry() *raspberry { return &raspberry{buses: map[int]*i2cdev.Bus{}} }
+func newRaspberry() *raspberry { return &raspberry{opened: map[int]*i2cdev.Bus{}} }
 
 func (b *raspberry) header() (gpio.Chip, error) {
 	return gpio.OpenCharDev(gpio.CharDev{Labels: gpio.HeaderLabels})
@@ -44,19 +46,28 @@ func (b *raspberry) gpiochip(label, device string) (gpio.Chip, error) {
 func (b *raspberry) bus(number int) i2c.Bus {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.buses[number] == nil {
-		b.buses[number] = i2cdev.New(number)
+	if b.opened[number] == nil {
+		b.opened[number] = i2cdev.New(number)
 	}
-	return b.buses[number]
+	return b.opened[number]
 }
 
-func (b *raspberry) busErrors() (n uint64) {
+// deaf is how many transfers in a row fail before nothing on a bus seems to answer: a chip that is gone is tried a few times.
+const deaf = 5
+
+func (b *raspberry) buses() map[string]bridge.Bus {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, bus := range b.buses {
-		n += bus.Stats().Failed()
+	all := map[string]bridge.Bus{}
+	for number, bus := range b.opened {
+		s := bus.Stats()
+		told := bridge.Bus{Transfers: s.Transfers, Errors: s.Failed(), Answers: s.InARow < deaf, LastAt: s.LastAt}
+		if s.LastError != nil {
+			told.LastError = s.LastError.Error()
+		}
+		all[strconv.Itoa(number)] = told
 	}
-	return n
+	return all
 }
 
 func (b *raspberry) sys() string { return "/sys" }

@@ -10,6 +10,7 @@ import (
 
 	"periph.io/x/conn/v3/i2c"
 
+	"gatewayd/bridge"
 	"gatewayd/gpio"
 	"gatewayd/internal/config"
 	"gatewayd/internal/i2csim"
@@ -90,7 +91,7 @@ func (h *house) bus(number int) i2c.Bus {
 	return i2csim.New(h.wires, fmt.Sprintf("/dev/i2c-%d (simulated)", number))
 }
 
-func (h *house) busErrors() uint64 { return 0 }
+func (h *house) buses() map[string]bridge.Bus { return nil }
 
 func (h *house) sys() string { return "" } // the temperature of the machine that plays the board says nothing
 

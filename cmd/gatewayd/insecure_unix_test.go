@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -62,6 +63,13 @@ func TestInsecure(t *testing.T) {
 		mqtttest.WriteCertificates(t, dir)
 		plain = mqtttest.FreePort(t) // the first to listen: the other is waited for
 		return fmt.Sprintf("allow_anonymous true\nlistener %[3]d 127.0.0.1\nlistener %[2]d 127.0.0.1\ncertfile %[1]s/self.pem\nkeyfile %[1]s/self.key\n", dir, port, plain)
+	})
+	soon(t, "the broker's other listener answers", func() bool {
+		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", plain))
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
 	})
 	c := newClient(t, fmt.Sprintf("tcp://127.0.0.1:%d", plain))
 	path := filepath.Join(t.TempDir(), "c.yaml")

@@ -16,6 +16,7 @@ import (
 
 	"gatewayd/bridge"
 	"gatewayd/gpio"
+	"gatewayd/internal/clock"
 	"gatewayd/internal/config"
 	"gatewayd/internal/statefile"
 )
@@ -28,7 +29,7 @@ const (
 // memory is what the gateway knows of its outputs after a crash or a power cut: it writes what the bridge wants kept into the state
 // file, at once, but not often.
 type memory struct {
-	boot boot
+	boot string
 	log  *slog.Logger
 	save func(path string, content []byte) error
 	tell func(text string) // is told that it does not work, or works again; does not block
@@ -72,8 +73,8 @@ func stateFile(cfg *config.Config, log *slog.Logger) string {
 }
 
 // newMemory reads the state file, if there is a path. Whatever is wrong with it is told, and is no reason not to start.
-func newMemory(path string, cfg *config.Config, b boot, log *slog.Logger) *memory {
-	m := &memory{path: path, boot: b, log: log, save: statefile.Save, tell: func(string) {}, wake: make(chan struct{}, 1),
+func newMemory(path string, cfg *config.Config, boot string, log *slog.Logger) *memory {
+	m := &memory{path: path, boot: boot, log: log, save: statefile.Save, tell: func(string) {}, wake: make(chan struct{}, 1),
 		found: map[string]bridge.Kept{}, kept: map[string]bridge.Kept{}}
 	if path == "" {
 		return m
@@ -92,8 +93,8 @@ func newMemory(path string, cfg *config.Config, b boot, log *slog.Logger) *memor
 		log.Error("the state file is of no use: nothing is known of the outputs' past; a new one is written", "error", err)
 		m.nudge()
 	default:
-		m.another = b.id == "" || past.Boot != b.id
-		m.found = past.kept(time.Now(), b, m.another)
+		m.another = boot == "" || past.Boot != boot
+		m.found = past.kept(m.another)
 		m.last = maps.Clone(m.found)
 		m.broker = lastBroker{past.Broker, past.Broker}
 		if m.another && len(m.found) > 0 {
@@ -117,7 +118,7 @@ func (m *memory) claims(cfg *config.Config) *config.Config {
 }
 
 func (m *memory) claimsOf(cfg *config.Config, kept map[string]bridge.Kept) *config.Config {
-	restored := bridge.Restored(&cfg.Bridge, kept, time.Now())
+	restored := bridge.Restored(&cfg.Bridge, kept, clock.Now())
 	with := *cfg
 	with.Chips = slices.Clone(cfg.Chips)
 	for c := range with.Chips {
@@ -190,7 +191,7 @@ func (m *memory) write() bool {
 		m.leave(path)
 		return true
 	}
-	content := storedOf(now, time.Now(), m.boot)
+	content := storedOf(now, m.boot)
 	content.Broker = broker
 	err := m.save(path, content.bytes())
 	m.mu.Lock()

@@ -17,6 +17,7 @@ import (
 
 	"gatewayd/bridge"
 	"gatewayd/gpio"
+	"gatewayd/internal/clock"
 	"gatewayd/internal/config"
 	"gatewayd/internal/statefile"
 )
@@ -48,12 +49,6 @@ func logged() (*slog.Logger, *screen) {
 	return slog.New(&lines{mu: new(sync.Mutex), out: out, front: func(_ time.Time, l slog.Level) string { return word(l) }}), out
 }
 
-// bootOf is a boot whose time began with the call.
-func bootOf(id string) boot {
-	start := time.Now()
-	return boot{id: id, since: func() time.Duration { return time.Hour + time.Since(start) }}
-}
-
 // initials gives how each output is claimed.
 func initials(cfg *config.Config) map[string]gpio.Initial {
 	all := map[string]gpio.Initial{}
@@ -68,10 +63,11 @@ func initials(cfg *config.Config) map[string]gpio.Initial {
 // What one run keeps, the next one finds: in the same boot with its times, in another one without.
 func TestMemoryKeeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		defer clock.Use(clock.System)() // made in the bubble's time
 		cfg := parsed(t, rememberConfig)
 		path := filepath.Join(t.TempDir(), "state")
 		log, out := logged()
-		first := bootOf("first")
+		const first = "first"
 		m := newMemory(path, cfg, first, log)
 		if len(m.found) > 0 || !maps.Equal(initials(m.claims(cfg)), initials(cfg)) {
 			t.Errorf("without a file: %v, %v", m.found, initials(m.claims(cfg)))
@@ -111,7 +107,7 @@ func TestMemoryKeeps(t *testing.T) {
 		}
 
 		for _, id := range []string{"second", ""} {
-			other := newMemory(path, cfg, bootOf(id), log)
+			other := newMemory(path, cfg, id, log)
 			want["pump"] = bridge.Kept{On: true}
 			want["plain"] = bridge.Kept{On: true, End: time.Now(), Timed: true}
 			if !maps.EqualFunc(other.found, want, sameKept) {
@@ -135,7 +131,7 @@ func sameKept(a, b bridge.Kept) bool {
 // It writes at once, but once a second at most, and only what is new.
 func TestMemoryWritesRarely(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newMemory(filepath.Join(t.TempDir(), "state"), parsed(t, rememberConfig), bootOf("a"), slog.New(slog.DiscardHandler))
+		m := newMemory(filepath.Join(t.TempDir(), "state"), parsed(t, rememberConfig), "a", slog.New(slog.DiscardHandler))
 		var at []time.Duration
 		began := time.Now()
 		m.save = func(string, []byte) error { at = append(at, time.Since(began)); return nil }
@@ -184,7 +180,7 @@ func TestMemoryWritesRarely(t *testing.T) {
 func TestMemoryDiskFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, out := logged()
-		m := newMemory(filepath.Join(t.TempDir(), "state"), parsed(t, rememberConfig), bootOf("a"), log)
+		m := newMemory(filepath.Join(t.TempDir(), "state"), parsed(t, rememberConfig), "a", log)
 		var room atomic.Bool
 		var tries atomic.Int32
 		m.save = func(string, []byte) error {
@@ -246,7 +242,7 @@ func TestMemoryDamaged(t *testing.T) {
 				t.Fatal(err)
 			}
 			log, out := logged()
-			m := newMemory(path, parsed(t, rememberConfig), bootOf("a"), log)
+			m := newMemory(path, parsed(t, rememberConfig), "a", log)
 			if len(m.found) > 0 {
 				t.Errorf("believed: %v", m.found)
 			}
@@ -260,7 +256,7 @@ func TestMemoryDamaged(t *testing.T) {
 			if n := strings.Count(out.String(), "\n"); n != 1 || !strings.Contains(out.String(), "of no use") {
 				t.Errorf("logged %d errors: %s", n, out)
 			}
-			if got := newMemory(path, parsed(t, rememberConfig), bootOf("a"), log); !got.found["near"].On {
+			if got := newMemory(path, parsed(t, rememberConfig), "a", log); !got.found["near"].On {
 				t.Errorf("the new file has %v", got.found)
 			}
 		})
@@ -289,4 +285,36 @@ func TestStateFilePath(t *testing.T) {
 			t.Errorf("nothing to keep: got %q", got)
 		}
 	}
+}
+
+// An end is found again by the next run when it was, though the clock was set by a year and the machine has slept; a run that was
+// asleep itself writes it no later.
+func TestMemoryEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var slept time.Duration
+		machine := clock.Source{
+			Boot:         func() time.Duration { return time.Hour + slept + time.Since(began) },
+			Slept:        func() (time.Duration, bool) { return slept, true },
+			Synchronised: func() bool { return true },
+		}
+		cfg, path, log := parsed(t, rememberConfig), filepath.Join(t.TempDir(), "state"), slog.New(slog.DiscardHandler)
+		undo := clock.Use(machine)
+		m := newMemory(path, cfg, "a", log)
+		m.keep("pump", &bridge.Kept{On: true, End: clock.Now().Add(time.Hour)})
+		slept = 20 * time.Minute
+		time.Sleep(10 * time.Minute)
+		m.keep("near", &bridge.Kept{On: true}) // so that it is written after the sleep
+		if !m.write() {
+			t.Fatal("not written")
+		}
+		undo()
+		time.Sleep(10 * time.Minute)
+
+		defer clock.Use(machine)() // as a new program has it
+		m = newMemory(path, cfg, "a", log)
+		if got := m.found["pump"].End.Sub(clock.Now()); got != 20*time.Minute {
+			t.Errorf("the next run finds an end in %v, want in 20m", got)
+		}
+	})
 }

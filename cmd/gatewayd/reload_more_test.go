@@ -116,7 +116,7 @@ func TestReloadStateFile(t *testing.T) {
 	}
 	cfg := configured(t, "127.0.0.1:1", text(one))
 	b := newBench(t)
-	a := newAlive(t, b, text(one), manner{memory: newMemory(one, cfg, bootOf("a"), log)})
+	a := newAlive(t, b, text(one), manner{memory: newMemory(one, cfg, "a", log)})
 	for _, name := range []string{"lamp", "fan"} {
 		a.send("gatewayd/shed/"+name+"/set", "ON")
 		a.wants("gatewayd/shed/"+name, "ON")
@@ -154,7 +154,7 @@ func TestReloadStateFile(t *testing.T) {
 	if got := strings.Join(b.moves(), ", "); got != "header 24 true" {
 		t.Errorf("pins: %s", got)
 	}
-	a.asStarted(strings.ReplaceAll(text(two), "GPIO23", "GPIO24"), manner{memory: newMemory(two, cfg, bootOf("a"), log)})
+	a.asStarted(strings.ReplaceAll(text(two), "GPIO23", "GPIO24"), manner{memory: newMemory(two, cfg, "a", log)})
 }
 
 // A reload that comes while the gateway stops is no reason not to.

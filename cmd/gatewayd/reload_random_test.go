@@ -465,7 +465,7 @@ func TestReloadFlat(t *testing.T) {
 		strings.ReplaceAll(reloadConfig, "discovery: false", "discovery: true"),
 		strings.ReplaceAll(reloadConfig, "\nchips:", "\ndevice: barn\nchips:"),
 	}
-	a := newAlive(t, b, texts[0], manner{memory: newMemory("", configured(t, "127.0.0.1:1", texts[0]), bootOf("a"), slog.New(slog.DiscardHandler))})
+	a := newAlive(t, b, texts[0], manner{memory: newMemory("", configured(t, "127.0.0.1:1", texts[0]), "a", slog.New(slog.DiscardHandler))})
 	many := func(n int) footprint {
 		for i := range n * len(texts) {
 			a.reload(texts[(i+1)%len(texts)])

@@ -105,8 +105,8 @@ func (b *bench) bus(number int) i2c.Bus {
 	return i2csim.New(b.wires, "/dev/i2c-1 (simulated)")
 }
 
-func (b *bench) busErrors() uint64 { return 0 }
-func (b *bench) sys() string       { return "" }
+func (b *bench) buses() map[string]bridge.Bus { return nil }
+func (b *bench) sys() string                  { return "" }
 
 // nowhere is a bus that is not there.
 type nowhere struct{ number int }

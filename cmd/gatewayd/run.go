@@ -38,7 +38,7 @@ func run(path string) error {
 	wishes := newAsked()
 	again := &reloads{path: path, asked: newAsked(), signal: make(chan os.Signal, 1), file: file, log: log, orphaned: orphaned(), end: stop}
 	signal.Notify(again.signal, syscall.SIGHUP)
-	how := manner{reload: again.asked.put, memory: newMemory(stateFile(cfg, log), cfg, thisBoot(), log)}
+	how := manner{reload: again.asked.put, memory: newMemory(stateFile(cfg, log), cfg, bootID(), log)}
 	if supervised() { // nobody else is known to start it again
 		how.restart = wishes.put
 	}

@@ -11,6 +11,7 @@ import (
 	"periph.io/x/conn/v3/i2c"
 	"periph.io/x/conn/v3/physic"
 
+	"gatewayd/bridge"
 	"gatewayd/gpio"
 	"gatewayd/internal/config"
 	"gatewayd/internal/i2csim"
@@ -43,7 +44,7 @@ type crashed struct {
 
 func (h *crashed) header() (gpio.Chip, error)                       { return h.pi.Open() }
 func (h *crashed) gpiochip(label, device string) (gpio.Chip, error) { return nil, errors.New("none") }
-func (h *crashed) busErrors() uint64                                { return 0 }
+func (h *crashed) buses() map[string]bridge.Bus                     { return nil }
 func (h *crashed) sys() string                                      { return "" }
 func (h *crashed) bus(number int) i2c.Bus {
 	if number == 3 {

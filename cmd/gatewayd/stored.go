@@ -6,13 +6,13 @@ import (
 	"time"
 
 	"gatewayd/bridge"
+	"gatewayd/internal/clock"
 )
 
-// boot is the time from one start of the kernel to the next. Deadlines are kept in its own time, which goes on while the machine
-// sleeps and does not care for the clock being set: a Raspberry Pi has no clock of its own when it starts.
-type boot struct {
-	id    string               // empty: not known
-	since func() time.Duration // its start
+// bootID tells one start of the kernel from another; empty: not known, and every start of the program counts as one of the machine.
+func bootID() string {
+	id, _ := readSmall("/proc/sys/kernel/random/boot_id")
+	return id
 }
 
 // stored is the state file's content.
@@ -24,17 +24,16 @@ type stored struct {
 
 type storedOutput struct {
 	On    bool  `json:"on"`
-	End   int64 `json:"end_ms,omitempty"` // since the start of that boot
+	End   int64 `json:"end_ms,omitempty"` // since the machine's start: a Raspberry Pi has no clock of its own then
 	Timed bool  `json:"timed,omitempty"`
 }
 
-func storedOf(kept map[string]bridge.Kept, now time.Time, b boot) stored {
-	s := stored{Boot: b.id, Outputs: map[string]storedOutput{}}
-	up := b.since()
+func storedOf(kept map[string]bridge.Kept, boot string) stored {
+	s := stored{Boot: boot, Outputs: map[string]storedOutput{}}
 	for id, k := range kept {
 		o := storedOutput{On: k.On, Timed: k.Timed}
 		if !k.End.IsZero() {
-			o.End = max(1, (up + k.End.Sub(now)).Milliseconds())
+			o.End = max(1, clock.SinceBoot(k.End).Milliseconds())
 		}
 		s.Outputs[id] = o
 	}
@@ -43,16 +42,15 @@ func storedOf(kept map[string]bridge.Kept, now time.Time, b boot) stored {
 
 // kept gives what the bridge is to know. After another boot nobody knows how long it took: an ON that had a time of its own is over,
 // and max_on begins anew.
-func (s stored) kept(now time.Time, b boot, another bool) map[string]bridge.Kept {
+func (s stored) kept(another bool) map[string]bridge.Kept {
 	kept := map[string]bridge.Kept{}
-	up := b.since()
 	for id, o := range s.Outputs {
 		k := bridge.Kept{On: o.On, Timed: o.Timed}
 		switch {
 		case o.End != 0 && !another:
-			k.End = now.Add(time.Duration(o.End)*time.Millisecond - up)
+			k.End = clock.FromBoot(time.Duration(o.End) * time.Millisecond)
 		case o.Timed:
-			k.End = now
+			k.End = clock.Now()
 		}
 		kept[id] = k
 	}

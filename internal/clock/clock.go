@@ -15,17 +15,18 @@ import (
 // Now gives the time, for comparing with other times of Now alone: whatever happens to the clock on the wall, and however long the
 // machine sleeps, the difference of two is how long it took. Its date is of no use: see [Wall]. That the machine has slept is known
 // a second after it woke at the latest, and as soon as somebody asks for [Slept].
-func Now() time.Time { return time.Now().Add(Slept()) }
+func Now() time.Time { return time.Now().Add(state.Load().look(lookEvery).slept) }
 
 // Since gives how long t, of [Now], is ago.
 func Since(t time.Time) time.Duration { return Now().Sub(t) }
 
-// Slept gives how long the machine has slept since the program started. It never becomes less. It looks once a second.
-func Slept() time.Duration { return state.Load().look().slept }
+// Slept gives how long the machine has slept since the program started. It never becomes less. It asks the system, which costs some
+// system calls where there is no vDSO: so it is for who comes once in a while, such as with a timer.
+func Slept() time.Duration { return state.Load().look(0).slept }
 
 // Synchronised tells whether the clock on the wall is right: whether something, such as NTP, has set it and keeps it. It looks once
 // a second. Without Linux it is taken for right.
-func Synchronised() bool { return state.Load().look().synchronised }
+func Synchronised() bool { return state.Load().look(lookEvery).synchronised }
 
 // Wall gives the time on the wall when it was t, a time of [Now]; false: nobody knows, since the clock is not synchronised (yet).
 // What happened before the clock was right has its right time as soon as the clock has. So keep t, and ask when it is told:
@@ -36,7 +37,7 @@ func Synchronised() bool { return state.Load().look().synchronised }
 //
 // A t that was not made in this run of the program has no meaning: a file is to hold [SinceBoot].
 func Wall(t time.Time) (time.Time, bool) {
-	now := state.Load().look()
+	now := state.Load().look(lookEvery)
 	at := time.Now()
 	ago := at.Add(now.slept).Sub(t)
 	return at.Round(0).Add(-ago), now.synchronised // Round(0) takes away what Sub compares by
@@ -91,23 +92,34 @@ func init() { Use(System) }
 
 // Use has the package look at another source, and gives the function that undoes that. It is for tests.
 func Use(s Source) (undo func()) {
-	c := &clock{source: s, made: time.Now(), boot: s.Boot()}
+	c := &clock{source: s}
+	for range 10 {
+		if c.made, c.boot = time.Now(), s.Boot(); time.Since(c.made) < time.Millisecond { // else something came between
+			break
+		}
+	}
 	c.before, _ = s.Slept()
 	c.last.Store(&answer{synchronised: s.Synchronised()})
 	old := state.Swap(c)
 	return func() { state.Store(old) }
 }
 
-// look gives what the system says, or has said in the last second.
-func (c *clock) look() *answer {
-	now := time.Since(c.made)
+// look gives what the system says, or has said in the last while.
+func (c *clock) look(while time.Duration) *answer {
+	fresh := func(last *answer) bool {
+		age := time.Since(c.made) - last.at
+		return age >= 0 && age < while
+	}
 	last := c.last.Load()
-	if age := now - last.at; age >= 0 && age < lookEvery || !c.mu.TryLock() { // somebody looks already
+	if fresh(last) {
 		return last
 	}
+	c.mu.Lock()
 	defer c.mu.Unlock()
-	last = c.last.Load()
-	next := &answer{at: now, slept: last.slept, synchronised: c.source.Synchronised()}
+	if last = c.last.Load(); fresh(last) { // somebody has looked meanwhile
+		return last
+	}
+	next := &answer{at: time.Since(c.made), slept: last.slept, synchronised: c.source.Synchronised()}
 	if slept, ok := c.source.Slept(); ok && slept-c.before-last.slept >= sleepLeast {
 		next.slept = slept - c.before
 	}

@@ -45,9 +45,14 @@ const timesyncd = "/run/systemd/timesync/synchronized"
 // clock on a Raspberry Pi answers.
 func synchronised() bool {
 	var t unix.Timex
-	if _, err := unix.Adjtimex(&t); err == nil {
+	_, err := unix.Adjtimex(&t)
+	return kept(&t, err, timesyncd)
+}
+
+func kept(t *unix.Timex, err error, mark string) bool {
+	if err == nil {
 		return time.Duration(t.Maxerror)*time.Microsecond < unsure
 	}
-	_, err := os.Stat(timesyncd)
+	_, err = os.Stat(mark)
 	return err == nil
 }

@@ -32,7 +32,7 @@ func TestSlept(t *testing.T) {
 			t.Helper()
 			m.slept, m.unknown = 3*time.Hour+slept, unknown
 			time.Sleep(after)
-			if got := Slept(); got != want {
+			if got := time.Until(Now()); got != want {
 				t.Errorf("slept %v, want %v", got, want)
 			}
 		}
@@ -46,6 +46,10 @@ func TestSlept(t *testing.T) {
 		step(lookEvery, 0, false, time.Hour+10*time.Second) // never less
 		if got, want := Since(start), time.Hour+10*time.Second+6*lookEvery; got != want {
 			t.Errorf("since the start %v, want %v", got, want)
+		}
+		m.slept = 3*time.Hour + 2*time.Hour
+		if got := Slept(); got != 2*time.Hour { // it asks at once
+			t.Errorf("slept %v, want 2h", got)
 		}
 	})
 }

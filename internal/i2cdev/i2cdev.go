@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"periph.io/x/conn/v3/i2c"
+
+	"gatewayd/internal/clock"
 )
 
 var _ i2c.BusCloser = (*Bus)(nil)
@@ -22,12 +24,13 @@ func ValidAddr(addr uint16) bool { return 0x03 <= addr && addr <= 0x77 }
 // one of the others too.
 type Counters struct {
 	Transfers uint64
-	NoAnswer  uint64 // nobody acknowledged
-	Timeout   uint64 // the bus was stuck, or the chip held the clock for too long
-	Busy      uint64 // a kernel driver owns the address: nothing was sent
-	Other     uint64 // the bus could not be opened, and the rest
-	LastError error  // nil if there was none
-	LastAt    time.Time
+	NoAnswer  uint64    // nobody acknowledged
+	Timeout   uint64    // the bus was stuck, or the chip held the clock for too long
+	Busy      uint64    // a kernel driver owns the address: nothing was sent
+	Other     uint64    // the bus could not be opened, and the rest
+	InARow    uint64    // how many of the last transfers failed without one between that did not
+	LastError error     // nil if there was none
+	LastAt    time.Time // when that was, as package clock has the time
 }
 
 // Failed gives how many transfers failed.
@@ -92,8 +95,10 @@ func (s *stats) snapshot() Stats {
 func (c *Counters) add(cl class, err error) {
 	c.Transfers++
 	if err == nil {
+		c.InARow = 0
 		return
 	}
+	c.InARow++
 	switch cl {
 	case noAnswer:
 		c.NoAnswer++
@@ -104,5 +109,5 @@ func (c *Counters) add(cl class, err error) {
 	default:
 		c.Other++
 	}
-	c.LastError, c.LastAt = err, time.Now()
+	c.LastError, c.LastAt = err, clock.Now()
 }
