@@ -21,6 +21,7 @@ type flight struct {
 	queue   []flying   // oldest first
 	last    uint16
 	acked   uint64
+	late    uint64 // the highest number in the backlog of those that are acknowledged
 	waiting bool
 	limit   int // of waiting
 }
@@ -62,6 +63,9 @@ func (f *flight) ack(id uint16) {
 	if n == 0 {
 		return
 	}
+	for i := range f.queue[:n] {
+		f.late = max(f.late, f.queue[i].late)
+	}
 	f.acked += uint64(n)
 	rest := copy(f.queue, f.queue[n:])
 	clear(f.queue[rest:])
@@ -92,6 +96,13 @@ func (f *flight) overdue(t time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.queue) > 0 && f.queue[0].sent.Before(t)
+}
+
+// lateDone returns up to which number the backlog is acknowledged; 0: nothing of it is.
+func (f *flight) lateDone() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.late
 }
 
 // counts returns how many are in flight, and how many have been acknowledged.

@@ -78,6 +78,7 @@ const grace = 30 * time.Millisecond
 type gestures struct {
 	told    triggers
 	topic   string
+	late    string   // where it is told when that was not possible in time; empty: nowhere
 	presses *presses // nil: nobody asks for more than edges
 	timer   timer
 }
@@ -104,11 +105,11 @@ func (i *input) ask(t Trigger) {
 func (i *input) edge(s *state, e *gpio.Event) {
 	p := i.gestures.presses
 	if p == nil {
-		i.does(s, edgeTrigger(e.Active))
+		i.does(s, edgeTrigger(e.Active), e.At)
 		return
 	}
 	for _, t := range p.edge(e.Active, e.At) {
-		i.does(s, t)
+		i.does(s, t, e.At)
 	}
 	i.wait(s)
 }
@@ -131,7 +132,7 @@ func (i *input) lose(s *state) {
 // tick decides what no edge has come for.
 func (i *input) tick(s *state) {
 	for _, t := range i.gestures.presses.pass(s.now.Add(-grace)) {
-		i.does(s, t)
+		i.does(s, t, s.now)
 	}
 	i.wait(s)
 }
@@ -154,9 +155,13 @@ func (i *input) wait(s *state) {
 }
 
 // does tells of a gesture, and carries out the rules that wait for it. It rings no bell when it is old: it is no state.
-func (i *input) does(s *state, t Trigger) {
-	if i.gestures.told.has(t) {
-		s.send = append(s.send, Message{Topic: i.gestures.topic, Payload: payloads[t], QoS: i.cfg.QoS})
+func (i *input) does(s *state, t Trigger, at time.Time) {
+	if g := &i.gestures; g.told.has(t) {
+		m := Message{Topic: g.topic, Payload: payloads[t], QoS: i.cfg.QoS}
+		if g.late != "" {
+			m.Late = lateGesture(g.late, t, at)
+		}
+		s.send = append(s.send, m)
 	}
 	s.fire(i.rules, t)
 }

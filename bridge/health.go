@@ -14,7 +14,8 @@ type Vitals struct {
 	Sent       uint64 // messages, since the start
 	Queued     int
 	Dropped    uint64
-	Superseded uint64 // states that gave way to newer ones before they were sent
+	Superseded uint64   // states that gave way to newer ones before they were sent
+	Backlog    *Waiting // nil: nothing is told late
 	Reconnects uint64
 	Buses      map[string]Bus // by number
 	Broker     string         // the one that is in use; empty: none is
@@ -30,6 +31,12 @@ type Vitals struct {
 	CPUTemperature *float64 // in degrees Celsius
 	UnderVoltage   *bool    // now
 	Throttled      *bool    // now: the firmware slows the processor down
+}
+
+// Waiting is how it stands with what is told late.
+type Waiting struct {
+	Waiting int    // to be told
+	Dropped uint64 // never told: there were too many, or they became too old
 }
 
 // health is what the state counts for gateway/health.
@@ -82,6 +89,8 @@ func (s *state) report(v *Vitals) {
 		Queued     int               `json:"queued"`
 		Dropped    uint64            `json:"dropped"`
 		Superseded uint64            `json:"superseded"`
+		Late       *int              `json:"late_waiting,omitempty"` // these two where anything is told late
+		LateLost   *uint64           `json:"late_dropped,omitempty"`
 		Reconnects uint64            `json:"reconnects"`
 		Broker     string            `json:"broker"`
 		Queues     queues            `json:"queues"`
@@ -106,6 +115,9 @@ func (s *state) report(v *Vitals) {
 		Broker: v.Broker, Queues: queues{v.Queued, v.InFlight, v.commands, v.facts},
 		MemoryKiB: v.Memory / 1024, Goroutines: v.Goroutines,
 		Errors: s.lastErrors(v), Clock: !v.Wall.IsZero(),
+	}
+	if v.Backlog != nil {
+		status.Late, status.LateLost = &v.Backlog.Waiting, &v.Backlog.Dropped
 	}
 	status.BusErrors, status.Buses = s.buses(v)
 	if len(status.Errors) > 0 {

@@ -13,6 +13,7 @@ type Input struct {
 	Channel
 	Entity   Entity
 	Gestures Gestures
+	Keep     bool // each gesture that cannot be told in time is told late
 }
 
 // errUnread is why a point is not available before its hardware has said anything.
@@ -39,6 +40,9 @@ type inputLife struct {
 func newInput(cfg *Input, t *Topics) *input {
 	i := &input{cfg: cfg, topic: t.State(cfg.Name), words: newWordings(cfg.PayloadOn, cfg.PayloadOff), inputLife: inputLife{err: errUnread}}
 	i.gestures.topic = t.Event(cfg.Name)
+	if cfg.Keep {
+		i.gestures.late = t.Late(i.gestures.topic)
+	}
 	for _, g := range cfg.Gestures.Told {
 		i.gestures.told.add(g)
 		i.ask(g)

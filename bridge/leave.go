@@ -57,6 +57,7 @@ func (s *Session) leave(p *peer, limit time.Time, farewell string, gone ...strin
 		}
 	}
 	p.close()
+	s.lateDone(p)
 	s.out.end(p.flight.unacked())
 	s.settle(p)
 	s.note(func(st *Stats) { st.Connected = false })

@@ -1,6 +1,10 @@
 package bridge
 
-import "time"
+import (
+	"time"
+
+	"gatewayd/internal/backlog"
+)
 
 // Message goes to the broker.
 type Message struct {
@@ -11,6 +15,8 @@ type Message struct {
 	// State says that only the latest message on this topic counts: it is kept and published again after a reconnect, and
 	// gives way to a newer one when the queue overflows. Anything else is an event: what waits too long is dropped and counted.
 	State bool
+	// Late is told later, on a topic of its own, when this could not be told in time; nil: nothing.
+	Late *backlog.Message
 }
 
 // clearing takes what is retained on a topic away.

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"gatewayd/internal/backlog"
 )
 
 // Bounds of the outbox.
@@ -21,6 +23,7 @@ type item struct {
 	at     time.Time // when it was published; of an event
 	online bool      // no message but the place in the order where the birth message goes
 	turn   bool      // none either, but the place where another connection begins
+	late   uint64    // its number in the backlog; 0: it is not from there
 }
 
 // Dropped counts messages that never reached the broker, by cause.
@@ -35,8 +38,12 @@ type Dropped struct {
 //
 // A connection begins with all states, then the mark for the birth message, then the waiting events; what is published
 // meanwhile queues behind, so that no state can be overtaken by an older one.
+//
+// What is to be told later when it cannot be told in time goes to the backlog in place of being lost: a reading that comes while there is
+// no connection, or that gave way to a newer one, and an event that waited too long or found no room.
 type outbox struct {
-	wake chan struct{} // one slot: something was put while next had found nothing
+	wake    chan struct{}    // one slot: something was put while next had found nothing
+	backlog *backlog.Backlog // nil: there is none
 
 	mu         sync.Mutex // guards the following
 	open       bool       // between begin and end
@@ -64,21 +71,23 @@ func (o *outbox) put(m Message, now time.Time) bool {
 		return false
 	}
 	if m.State {
+		latest := m
+		latest.Late = nil // it is told again with each connection, and late once
 		if i, ok := o.index[m.Topic]; ok {
-			o.states[i] = m
+			o.states[i] = latest
 			if !o.open {
 				o.superseded++
 			}
 		} else {
 			o.index[m.Topic] = len(o.states)
-			o.states = append(o.states, m)
+			o.states = append(o.states, latest)
 		}
 		if !o.open {
+			o.later(&m)
 			return true
 		}
 	} else if !o.open && len(o.ring)-o.head >= maxEvents {
-		o.pop()
-		o.dropped.Overflow++
+		o.lose(o.pop(), &o.dropped.Overflow)
 	}
 	// A collapse leaves at most one message per state topic and maxEvents events, so it frees at least half of the bound.
 	if o.open && len(o.ring)-o.head >= max(maxQueued, 2*(len(o.states)+maxEvents)) {
@@ -170,10 +179,35 @@ func (o *outbox) begin(now time.Time) {
 	o.push(item{online: true})
 	for _, e := range events {
 		if now.Sub(e.at) > maxAge {
-			o.dropped.Expired++
+			o.lose(e, &o.dropped.Expired)
 			continue
 		}
 		o.push(e)
+	}
+}
+
+// expire gives up the events that have waited too long for a connection; with all of them, there will be none.
+func (o *outbox) expire(now time.Time, all bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for !o.open && o.head < len(o.ring) && (all || now.Sub(o.ring[o.head].at) > maxAge) {
+		o.lose(o.pop(), &o.dropped.Expired)
+	}
+}
+
+// later hands to the backlog what is told later now, and tells whether it is.
+func (o *outbox) later(m *Message) bool {
+	if o.backlog == nil || m.Late == nil {
+		return false
+	}
+	o.backlog.Add(*m.Late)
+	return true
+}
+
+// lose gives up an event: it is told later, or counted.
+func (o *outbox) lose(it item, count *uint64) {
+	if !o.later(&it.Message) {
+		*count++
 	}
 }
 
@@ -188,7 +222,10 @@ func (o *outbox) end(unacked []item) {
 		switch {
 		case it.clears():
 			open[it.Topic] = true
-		case !it.State && !it.online && !it.turn && again:
+		case it.online || it.turn || it.late > 0 || !again:
+		case it.State:
+			o.later(&it.Message)
+		default:
 			events = append(events, *it)
 		}
 	}
@@ -200,7 +237,9 @@ func (o *outbox) end(unacked []item) {
 	}
 	o.settle(open)
 	if n := len(events) - maxEvents; n > 0 {
-		o.dropped.Overflow += uint64(n)
+		for _, e := range events[:n] {
+			o.lose(e, &o.dropped.Overflow)
+		}
 		events = append([]item(nil), events[n:]...)
 	}
 	o.ring, o.head, o.open, o.starved = events, 0, false, false
@@ -235,6 +274,14 @@ func (o *outbox) forget(now time.Time, first []string) {
 func (o *outbox) collapse() {
 	seen := make(map[string]bool, len(o.states))
 	events, w := 0, len(o.ring)
+	var late []*backlog.Message // the newest first
+	later := func(it *item) bool {
+		if o.backlog == nil || it.Late == nil {
+			return false
+		}
+		late = append(late, it.Late)
+		return true
+	}
 	for i := len(o.ring) - 1; i >= o.head; i-- {
 		it := &o.ring[i]
 		switch {
@@ -242,11 +289,14 @@ func (o *outbox) collapse() {
 		case it.State:
 			if seen[it.Topic] {
 				o.superseded++
+				later(it)
 				continue
 			}
 			seen[it.Topic] = true
 		case events == maxEvents:
-			o.dropped.Overflow++
+			if !later(it) {
+				o.dropped.Overflow++
+			}
 			continue
 		default:
 			events++
@@ -256,6 +306,9 @@ func (o *outbox) collapse() {
 	}
 	clear(o.ring[o.head:w]) // what was dropped must not be held
 	o.head = w
+	for _, m := range slices.Backward(late) {
+		o.backlog.Add(*m)
+	}
 }
 
 func (o *outbox) push(it item) {

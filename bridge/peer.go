@@ -14,12 +14,16 @@ import (
 
 // peer is one connection with its client.
 type peer struct {
-	client   mqtt.Client
-	conn     *conn
-	status   Status     // what it says of us, and where
-	lost     chan error // one slot: the client's goroutines have ended
-	flight   *flight
-	out      []byte // packets to be written together
+	client mqtt.Client
+	conn   *conn
+	status Status     // what it says of us, and where
+	lost   chan error // one slot: the client's goroutines have ended
+	flight *flight
+	out    []byte // packets to be written together
+
+	late     uint64 // the highest number of the backlog that was sent
+	lateDone uint64 // and that was acknowledged
+
 	phase    phase
 	live     atomic.Bool   // the birth message has been acknowledged
 	born     time.Time     // when that was; zero: it has not been

@@ -18,13 +18,15 @@ type Sensor struct {
 	QoS        byte
 	Retain     bool
 	Every      time.Duration // how often it measures
+	Keep       bool          // each reading that cannot be told in time is told late
 	Entity     Entity
 }
 
 type sensor struct {
 	cfg    *Sensor
-	topics []string // one per quantity
-	last   [][]byte // what was told last of each quantity; nil: nothing
+	topics []string  // one per quantity
+	late   []belated // one per quantity, where readings are kept
+	last   [][]byte  // what was told last of each quantity; nil: nothing
 
 	sensorLife
 }
@@ -37,7 +39,11 @@ type sensorLife struct {
 func newSensor(cfg *Sensor, t *Topics) *sensor {
 	p := &sensor{cfg: cfg, last: make([][]byte, len(cfg.Quantities)), sensorLife: sensorLife{err: errUnread}}
 	for _, q := range cfg.Quantities {
-		p.topics = append(p.topics, t.Reading(cfg.Name, q.Name))
+		topic := t.Reading(cfg.Name, q.Name)
+		p.topics = append(p.topics, topic)
+		if cfg.Keep {
+			p.late = append(p.late, belated{topic: t.Late(topic), unit: unitMember(q.Unit)})
+		}
 	}
 	return p
 }
@@ -60,6 +66,9 @@ func (s *state) sample(in *sensors.Sample) {
 		}
 		p.last[n] = decimal(r.Value, p.cfg.Quantities[n].Precision)
 		p.tell(s, n)
+		if p.cfg.Keep {
+			s.send[len(s.send)-1].Late = p.late[n].reading(p.last[n], in.At)
+		}
 	}
 }
 

@@ -25,6 +25,7 @@ func (s *Session) pause(ctx context.Context, d time.Duration) {
 			return
 		case <-tick.C:
 			s.beat()
+			s.out.expire(clock.Now(), false)
 			if clock.Slept() != slept {
 				s.tries = backoff{low: s.tries.low, high: s.tries.high}
 				return
@@ -137,6 +138,7 @@ func (s *Session) serve(ctx, try context.Context, p *peer, start time.Time) erro
 		select {
 		case <-s.out.wake:
 		case <-p.flight.room:
+		case <-s.lateRoom():
 		case <-p.nudge:
 		case <-infoDue: // nobody has written one
 			p.info.CompareAndSwap(nil, new([]byte))
@@ -191,6 +193,7 @@ func (s *Session) work(p *peer, start time.Time) error {
 	if p.flight.overdue(now.Add(-s.cfg.AckTimeout)) {
 		return errNoAck
 	}
+	s.lateDone(p)
 	for {
 		switch p.phase {
 		case settling:
@@ -228,7 +231,7 @@ func (s *Session) work(p *peer, start time.Time) error {
 		}
 		it, ok := s.out.next()
 		if !ok {
-			return nil
+			return s.drain(p, now)
 		}
 		if it.turn {
 			return errChange
@@ -314,6 +317,7 @@ func (s *Session) ended(p *peer) error {
 // lost puts back what was not acknowledged, and explains err.
 func (s *Session) lost(p *peer, err error) error {
 	p.live.Store(false)
+	s.lateDone(p)
 	s.out.end(p.flight.unacked())
 	s.settle(p)
 	if cause := p.conn.failure(); cause != nil && !errors.Is(cause, errCut) {

@@ -55,6 +55,7 @@ type Session struct {
 func NewSession(cfg SessionConfig, receive func(Inbound), link func(Link), log *slog.Logger) *Session {
 	cfg.complete()
 	s := &Session{made: time.Now(), latest: cfg, receive: receive, link: link, log: log, out: newOutbox(), changes: make(chan struct{}, 1), interrupt: func() {}}
+	s.out.backlog = cfg.Backlog
 	s.use(cfg)
 	s.beat()
 	return s
@@ -101,6 +102,7 @@ func (s *Session) beat() { s.alive.Store(int64(time.Since(s.made))) }
 func (s *Session) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer func() { s.out.expire(time.Now(), true) }()
 	for ctx.Err() == nil {
 		s.beat()
 		try := s.adopt(ctx)

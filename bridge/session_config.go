@@ -1,6 +1,10 @@
 package bridge
 
-import "time"
+import (
+	"time"
+
+	"gatewayd/internal/backlog"
+)
 
 // KeepAlive is how often an idle connection shows that it lives, unless said otherwise.
 const KeepAlive = 15 * time.Second
@@ -33,6 +37,9 @@ type SessionConfig struct {
 	InfoTopic     string        // where Info is published, retained, with every connection
 	Info          []byte        // JSON with "serial"; nil: none
 	Identity      string        // our serial; when the retained info has another one, another board uses our name. Empty: not compared
+
+	// Backlog takes what is to be told late, and gives it back while there is a connection and nothing else to send; nil: there is none.
+	Backlog *backlog.Backlog
 
 	// Forget is asked when Run ends whether to leave nothing behind: everything retained that was published is cleared then, the
 	// status too. nil: no.

@@ -74,7 +74,7 @@ func withMinute(c *Config) {
 var otherHouses = map[string]func(*Config){
 	"group": withGroups,
 	"kept":  withRestore, "kept_crash": withRestore, "kept_interval": withMinute,
-	"fault": withGroups, "interval": withIntervals, "lost": withLost,
+	"late": withLate, "fault": withGroups, "interval": withIntervals, "lost": withLost,
 	"gesture": onlyButtons, "gesture_late": onlyButtons, "gesture_lost": onlyButtons, "gesture_rule": onlyButtons,
 }
 
@@ -83,6 +83,16 @@ func withLost(cfg *Config) {
 	off, on := BrokerLost{After: time.Minute}, BrokerLost{After: 5 * time.Second, Do: VerbOn}
 	for name, lost := range map[string]BrokerLost{"l01": off, "pump": on, "bell": on, "down": off, "up": {After: time.Minute, Do: VerbOn}} {
 		cfg.Outputs[slices.IndexFunc(cfg.Outputs, func(o Output) bool { return o.Name == name })].OnLost = lost
+	}
+}
+
+// withLate has points whose readings and gestures are told late.
+func withLate(cfg *Config) {
+	cfg.Sensors[0].Keep = true
+	cfg.Sensors[0].Quantities[0].Unit = "°C"
+	for i := range cfg.Inputs {
+		cfg.Inputs[i].Gestures.Told = []Trigger{Pressed, Double}
+		cfg.Inputs[i].Keep = cfg.Inputs[i].Name == "l01_button"
 	}
 }
 
@@ -137,6 +147,9 @@ func (p *player) step(in any, now time.Time) {
 			if f.is {
 				flags += f.name
 			}
+		}
+		if l := m.Late; l != nil {
+			flags += fmt.Sprintf(", or late %s {%s} of %v", l.Topic, l.Body, l.At.Sub(p.origin))
 		}
 		fmt.Fprintf(&p.out, "  %ssend %s %s%s\n", at, m.Topic, m.Payload, flags)
 	}

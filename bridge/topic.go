@@ -24,6 +24,7 @@ var Reserved = []string{"status", "gateway"}
 //	gatewayd/<device>/<point>/error        why a command was refused, or failed
 //	gatewayd/<device>/<point>/availability online or offline, retained
 //	gatewayd/<device>/<sensor>/<quantity>  a reading
+//	<of a reading, or of an input's gestures>/late  what could not be told there in time
 //
 // Home Assistant's own, which both sides write or read:
 //
@@ -115,6 +116,9 @@ func (t *Topics) Command(name string) string { return t.commands[name] }
 // Event gives the topic that an input's gestures are told on.
 func (t *Topics) Event(name string) string { return t.root + name + "/event" }
 
+// Late gives the topic for what could not be told in time on that one: of a reading, or of an input's gestures.
+func (t *Topics) Late(topic string) string { return topic + "/late" }
+
 // Error gives the topic that tells why a command to the point was refused.
 func (t *Topics) Error(name string) string { return t.root + name + "/error" }
 
@@ -186,6 +190,9 @@ func (t *Topics) published(c *Config) map[string]bool {
 	for _, p := range c.Inputs {
 		add(p.Name)
 		all[t.Event(p.Name)] = true
+		if p.Keep {
+			all[t.Late(t.Event(p.Name))] = true
+		}
 	}
 	for _, p := range c.Outputs {
 		add(p.Name)
@@ -197,6 +204,9 @@ func (t *Topics) published(c *Config) map[string]bool {
 		add(p.Name)
 		for _, q := range p.Quantities {
 			all[t.Reading(p.Name, q.Name)] = true
+			if p.Keep {
+				all[t.Late(t.Reading(p.Name, q.Name))] = true
+			}
 		}
 	}
 	return all

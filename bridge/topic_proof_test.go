@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gatewayd/internal/backlog"
 )
 
 // A palace is a mansion with all that there is to topics.
@@ -14,7 +16,31 @@ func palace() (*Config, *About) {
 	cfg.Status = Status{}
 	cfg.Outputs = append(cfg.Outputs, Output{Name: "pump", CommandTopic: "pump/do", Channel: Channel{QoS: 1, Retain: true}})
 	cfg.Groups = append(cfg.Groups, Group{Name: "water", Outputs: []string{"pump"}, CommandTopic: "water/do", Channel: Channel{Topic: "water"}})
+	for i := range cfg.Inputs {
+		cfg.Inputs[i].Keep = true
+	}
+	for i := range cfg.Sensors {
+		cfg.Sensors[i].Keep = true
+	}
 	return cfg, about
+}
+
+// late gives what is told late of messages that no broker has taken.
+func late(all []Message) (late []Message) {
+	b := backlog.New(backlog.Config{})
+	for _, m := range all {
+		if m.Late != nil {
+			b.Add(*m.Late)
+		}
+	}
+	for n := uint64(0); ; {
+		at, topic, payload, ok := b.Next(n)
+		if !ok {
+			return late
+		}
+		n = at
+		late = append(late, Message{Topic: topic, Payload: payload, QoS: 1})
+	}
 }
 
 // Every message and subscription is in the table, with the flags that this says, and all that the table says happens.
@@ -36,7 +62,7 @@ func TestTopicTable(t *testing.T) {
 
 	met := map[*topicRow]bool{}
 	said := map[*topicRow]map[string]bool{}
-	for _, m := range append(w.sent, h.heard...) {
+	for _, m := range slices.Concat(w.sent, h.heard, late(w.sent)) {
 		found := at(m.Topic)
 		if len(found) != 1 {
 			t.Errorf("%s %s: in %d rows of the table", m.Topic, cut(string(m.Payload)), len(found))

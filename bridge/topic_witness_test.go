@@ -45,7 +45,7 @@ func (w *witness) step(in any) {
 }
 
 func (w *witness) vitals() Vitals {
-	return Vitals{Wall: w.now, CPUTemperature: new(47.2), UnderVoltage: new(false), Throttled: new(false)}
+	return Vitals{Wall: w.now, CPUTemperature: new(47.2), UnderVoltage: new(false), Throttled: new(false), Backlog: new(Waiting)}
 }
 
 func (w *witness) pass(d time.Duration) {
