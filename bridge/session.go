@@ -102,7 +102,7 @@ func (s *Session) beat() { s.alive.Store(int64(time.Since(s.made))) }
 func (s *Session) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer func() { s.out.expire(time.Now(), true) }()
+	defer func() { s.out.expire(clock.Now(), true) }()
 	for ctx.Err() == nil {
 		s.beat()
 		try := s.adopt(ctx)

@@ -11,6 +11,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"gatewayd/bridge"
+	"gatewayd/internal/backlog"
 	"gatewayd/internal/clock"
 	"gatewayd/internal/config"
 )
@@ -30,6 +31,8 @@ type gateway struct {
 	gauges  *gauges
 	memory  *memory // nil: nothing outlives a crash
 	manner  manner
+	backlog *backlog.Backlog
+	keeps   atomic.Bool // something is told late
 	log     *slog.Logger
 	began   time.Time
 
@@ -54,7 +57,7 @@ type manner struct {
 	beside  func(ctx context.Context, g *gateway) // runs as long as the gateway, and ends with ctx; nil: nothing does
 }
 
-// newGateway builds the parts of a configuration. It starts nothing and opens nothing.
+// newGateway builds the parts of a configuration. It starts nothing, and opens nothing but for what an earlier run has left.
 func newGateway(cfg *config.Config, hw hardware, log *slog.Logger, m manner) (*gateway, error) {
 	g := &gateway{hw: hw, gauges: newGauges(hw.sys()), memory: m.memory, manner: m, log: log, began: clock.Now(), hardware: newCrew("hardware", log), cfg: cfg}
 	g.wiring.Store(new(wiring))
@@ -84,14 +87,17 @@ func newGateway(cfg *config.Config, hw hardware, log *slog.Logger, m manner) (*g
 		return nil, err
 	}
 	g.gauges.news = g.bridge.Report
-	if g.memory != nil {
-		g.memory.tell = func(text string) {
-			if text != "" {
-				g.bridge.Complain(text)
-			}
-			g.bridge.Report()
+	trouble := func(text string) {
+		if text != "" {
+			g.bridge.Complain(text)
 		}
+		g.bridge.Report()
 	}
+	if g.memory != nil {
+		g.memory.tell = trouble
+	}
+	g.backlog = newBacklog(cfg, trouble, log)
+	g.keeps.Store(keeps(&cfg.Bridge))
 	g.session = bridge.NewSession(g.sessionOf(cfg), g.bridge.Receive, func(l bridge.Link) {
 		g.linked(l)
 		if m.linked != nil {
@@ -120,6 +126,7 @@ func (g *gateway) sessionOf(cfg *config.Config) bridge.SessionConfig {
 	if g.memory != nil {
 		s.LastGood, s.Good = g.memory.lastGood(), g.memory.remember
 	}
+	s.Backlog = g.backlog
 	return s
 }
 
@@ -157,6 +164,8 @@ func (g *gateway) run(ctx context.Context) error {
 	if g.memory != nil {
 		kept.add(g.memory.run)
 	}
+	late := newCrew("backlog", g.log)
+	late.add(g.backlog.Run)
 	session.add(g.session.Run)
 	tell(daemon.SdNotifyReady)
 	if g.manner.beside != nil {
@@ -172,8 +181,10 @@ func (g *gateway) run(ctx context.Context) error {
 	kept.cancel() // the outputs are as they are to be found; the disk has as long as the farewell takes
 	beside.end(hardwareWithin)
 	session.end(farewellWithin)
+	late.cancel() // it has what the broker did not take
 	kept.end(hardwareWithin)
 	g.hardware.end(hardwareWithin)
+	late.end(hardwareWithin)
 	return err
 }
 
@@ -189,8 +200,8 @@ func (g *gateway) vitals() bridge.Vitals {
 	s := g.session.Stats()
 	v := bridge.Vitals{
 		Uptime: clock.Since(g.began), Sent: s.Sent, Queued: s.Queued, Dropped: s.Dropped.Overflow + s.Dropped.Expired + s.Dropped.Invalid,
-		Superseded: s.Superseded,
-		InFlight:   s.InFlight, Buses: g.hw.buses(), Memory: residentMemory(), Goroutines: runtime.NumGoroutine(),
+		Superseded: s.Superseded, Backlog: g.waiting(),
+		InFlight: s.InFlight, Buses: g.hw.buses(), Memory: residentMemory(), Goroutines: runtime.NumGoroutine(),
 	}
 	if s.Connected {
 		v.Broker = s.Broker
@@ -216,6 +227,9 @@ func (g *gateway) troubles(s *bridge.Stats) (all []string) {
 	}
 	if g.memory != nil && g.memory.trouble() != "" {
 		all = append(all, g.memory.trouble())
+	}
+	if text := g.backlog.Trouble(); text != "" {
+		all = append(all, text)
 	}
 	if s.Unheard {
 		all = append(all, "our own status does not come back from the broker: its access list seems to forbid it (gatewayd acl writes what is needed)")

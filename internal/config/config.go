@@ -29,6 +29,7 @@ type Config struct {
 	StateFile string
 	Watch     bool // the configuration is loaded again when its file has changed
 	MQTT      MQTT
+	Backlog   Backlog
 	Chips     []Chip // those with lines in use; the header first
 	Bridge    bridge.Config
 	Sensors   []Sensor // in the order of Bridge.Sensors
@@ -199,6 +200,7 @@ var rootKeys = append([]key[*draft]{
 		func(d *draft) *string { return &d.stateFile }),
 	field("watch", "whether this file is loaded again when it has changed", boolean, func(d *draft) *bool { return &d.watch }, false),
 	group("mqtt", "the broker", mqttKeys, func(d *draft) *mqtt { return &d.mqtt }),
+	group("backlog", "what is told late, after the broker was away", backlogKeys, func(d *draft) *kept { return &d.kept }),
 	homeAssistantGroup,
 	chipList,
 }, append(pointLists, interlockList, ruleList)...)

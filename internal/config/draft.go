@@ -17,6 +17,7 @@ type draft struct {
 	stateFile  string
 	watch      bool
 	mqtt       mqtt
+	kept       kept
 	home       homeAssistant
 	chips      []*chip
 	points     []point // of all kinds, each kind in the order of the file
@@ -112,6 +113,7 @@ func (d *draft) check() {
 	d.checkGroups()
 	d.checkRules()
 	d.checkGestures()
+	d.checkBacklog()
 	d.checkHomeAssistant()
 	d.checkEntities()
 	d.checkTopics()
@@ -196,7 +198,7 @@ func (d *draft) readable(section string) bool {
 
 // build makes the configuration of a draft without errors.
 func (d *draft) build() *Config {
-	c := &Config{Device: d.device, StateFile: d.stateFile, Watch: d.watch, MQTT: d.mqtt.MQTT, from: d}
+	c := &Config{Device: d.device, StateFile: d.stateFile, Watch: d.watch, MQTT: d.mqtt.MQTT, Backlog: d.kept.Backlog, from: d}
 	c.Bridge = bridge.Config{Device: d.device, ID: d.id, Status: d.mqtt.status.Status, HomeAssistant: d.home.HomeAssistant}
 	for _, p := range d.points {
 		p.join(&c.Bridge)

@@ -56,6 +56,7 @@ func (d *draft) checkFiles(dir string) {
 			d.root.errorf(&d.notes, "state_file", "%s is a folder, a file is wanted, such as %s", d.stateFile, filepath.Join(d.stateFile, "state"))
 		}
 	}
+	d.checkBacklogFile(dir)
 }
 
 // credential gives the name of a credential of the service: a path that begins with the folder in which systemd puts them, as

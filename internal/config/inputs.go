@@ -14,6 +14,7 @@ type input struct {
 	wire
 	bridge.Channel
 	gestures bridge.Gestures
+	offline
 }
 
 var pull = calledElsewhere(oneOf(choice[gpio.Pull]{"as_is", gpio.PullAsIs}, choice[gpio.Pull]{"up", gpio.PullUp},
@@ -32,6 +33,7 @@ var inputKeys = slices.Concat(
 			func(i *input) *time.Duration { return &i.Debounce }, 10*time.Millisecond),
 	},
 	gestureKeys,
+	[]key[*input]{offlineKey("whether each gesture is kept and told late, or none is told, when the broker was away", func(i *input) *offline { return &i.offline })},
 	channelKeys(func(i *input) *bridge.Channel { return &i.Channel }),
 )
 
@@ -43,7 +45,7 @@ func (i *input) connect(d *draft) {
 }
 
 func (i *input) bridge() bridge.Input {
-	return bridge.Input{Name: i.name, Label: i.label, Channel: i.Channel, Entity: i.home.Entity, Gestures: i.gestures}
+	return bridge.Input{Name: i.name, Label: i.label, Channel: i.Channel, Entity: i.home.Entity, Gestures: i.gestures, Keep: i.offline == offlineKeep}
 }
 
 func (i *input) join(c *bridge.Config) { c.Inputs = append(c.Inputs, i.bridge()) }

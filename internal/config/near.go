@@ -28,13 +28,14 @@ var otherWords = map[string]string{
 	"members": "outputs", "entities": "outputs", "lights": "outputs", "driver": "type", "module": "type", "kind": "type component", "id": "name", "friendly_name": "label name", "title": "label name",
 	"unique_id": "id", "object_id": "id", "default_entity_id": "id", "platform": "component type", "class": "device_class", "entity_category": "category",
 	"suggested_area": "area", "room": "area", "enabled_by_default": "enabled", "discovery_prefix": "prefix", "birth_message": "birth",
-	"ha": "home_assistant", "hass": "home_assistant",
+	"buffer": "backlog", "queue": "backlog", "store_and_forward": "backlog", "offline": "while_offline", "backlog": "while_offline", "limit": "most",
+	"max": "most", "ttl": "max_age", "age": "max_age", "events": "gestures", "sensors": "readings", "path": "file", "ha": "home_assistant", "hass": "home_assistant",
 	"trigger": "when", "input": "when", "event": "is", "action": "do", "target": "output", "group": "output", "gesture": "gestures is", "long": "long_press", "double_click": "multi_click", "int": "interrupt", "irq": "interrupt",
 }
 
 // planned are keys that will come. They are refused like any unknown key, but with clearer words.
 var planned = []string{
-	"prefix", "web", "metrics", "log", "backlog",
+	"prefix", "web", "metrics", "log",
 	"counters", "meters", "dimmers", "covers", "scenes", "include", "above", "below", "filter", "calibrate", "expire_after",
 }
 

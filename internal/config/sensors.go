@@ -21,6 +21,7 @@ type sensor struct {
 	topic  string
 	qos    byte
 	retain bool
+	offline
 }
 
 var sensorKeys = slices.Concat(
@@ -34,6 +35,7 @@ var sensorKeys = slices.Concat(
 		field("topic", "its readings are published below it, as <topic>/temperature", topic, func(s *sensor) *string { return &s.topic }),
 	},
 	deliveryKeys(func(s *sensor) *byte { return &s.qos }, func(s *sensor) *bool { return &s.retain }),
+	[]key[*sensor]{offlineKey("whether each reading is kept and told late, or the latest is told, when the broker was away", func(s *sensor) *offline { return &s.offline })},
 )
 
 var sensorList = pointList("sensors", "sensor", "what measures", func() *sensor { return new(sensor) }, sensorKeys)
@@ -106,7 +108,7 @@ func (s *sensor) connect(d *draft) {
 }
 
 func (s *sensor) bridge() bridge.Sensor {
-	made := bridge.Sensor{Name: s.name, Label: s.label, Topic: s.topic, QoS: s.qos, Retain: s.retain, Every: s.every, Entity: s.home.Entity}
+	made := bridge.Sensor{Name: s.name, Label: s.label, Topic: s.topic, QoS: s.qos, Retain: s.retain, Every: s.every, Entity: s.home.Entity, Keep: s.offline == offlineKeep}
 	if s.driver != nil {
 		made.Quantities = s.driver.Measures
 	}
@@ -125,6 +127,9 @@ func (s *sensor) topics(t *bridge.Topics) (states []string) {
 	if s.driver != nil {
 		for _, q := range s.driver.Measures {
 			states = append(states, t.Reading(s.name, q.Name))
+			if s.offline == offlineKeep {
+				states = append(states, t.Late(t.Reading(s.name, q.Name)))
+			}
 		}
 	}
 	return states

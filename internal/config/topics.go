@@ -26,6 +26,7 @@ func (d *draft) checkTopics() {
 		used[t.Availability(b.name)] = b.String() + ", its availability"
 		if _, ok := p.(*input); ok {
 			used[t.Event(b.name)] = b.String() + ", its gestures"
+			used[t.Late(t.Event(b.name))] = b.String() + ", its late gestures"
 		}
 	}
 	for _, p := range points {
