@@ -5,8 +5,8 @@
 // copy, which one goroutine writes and nothing but a start reads: lines with a checksum each, appended to. What was sent is noted in it
 // in the same way; when all was, the file goes. Nothing is written while the broker takes everything.
 //
-// What a crash or a kill may lose is what came in the last 0.1 s, and a power cut, what came in the last 5 s: a card is made to
-// write no more often than that. After either, what was sent last may be sent again: after a crash, at most 2 portions of 256.
+// What a crash or a kill may lose is what came in the last 0.1 s, or while the disk was writing, and a power cut, what came in the last
+// 5 s: a card is made to write no more often than that. After either, what was sent last may be sent again: after a crash, at most 2 portions of 256.
 //
 // Why a file of our own: of the libraries for that, tidwall/wal (1.2.1) and nsqio/go-diskqueue have no checksums. Of 60 files of the
 // first with one flipped bit, 59 gave a wrong entry without a word, and none that was cut short by a torn write could be opened; the

@@ -161,8 +161,11 @@ func TestMended(t *testing.T) {
 	b := New(cfg)
 	b.Add(numbered(12))
 	b.write(false)
-	if n := strings.Count(log.String(), "damaged=1"); n != 1 {
+	if n := strings.Count(log.String(), "lines=1"); n != 1 {
 		t.Errorf("told %d times:\n%s", n, log.String())
+	}
+	if old, err := os.ReadFile(path + ".damaged"); err != nil || !bytes.Equal(old, data) {
+		t.Errorf("the damaged one is not kept: %v", err)
 	}
 	log.Reset()
 	b = New(cfg)
@@ -171,6 +174,19 @@ func TestMended(t *testing.T) {
 	}
 	if strings.Contains(log.String(), "damaged") {
 		t.Errorf("it is not mended:\n%s", log.String())
+	}
+}
+
+// A file that is none of ours is not lost, whatever the configuration says.
+func TestNotOurs(t *testing.T) {
+	path := t.TempDir() + "/diary"
+	const text = "Dear diary,\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	New(Config{File: path}).write(true)
+	if got, err := os.ReadFile(path + ".damaged"); err != nil || string(got) != text {
+		t.Errorf("got %q, %v", got, err)
 	}
 }
 

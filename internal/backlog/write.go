@@ -24,14 +24,20 @@ const (
 	mostRead   = 256 << 20              // a file that is larger is none of ours
 )
 
-// load reads what an earlier run has left.
+// load reads what an earlier run has left. A file that is not whole stays beside the new one: perhaps it is none of ours.
 func (b *Backlog) load() {
-	switch data, err := read(b.file.path); {
+	path := b.file.path
+	data, err := read(path)
+	switch {
 	case err == nil:
 		b.take(data)
 	case !errors.Is(err, fs.ErrNotExist):
 		b.cfg.Log.Error("the backlog's file cannot be read: what waits in it is not sent", "error", err)
 		b.file.rewrite = true
+	}
+	if b.file.rewrite {
+		os.Remove(path + ".damaged")
+		os.Link(path, path+".damaged") // a disk that cannot do that is no reason not to go on
 	}
 	nudge(b.work)
 }
@@ -72,8 +78,8 @@ func (b *Backlog) take(data []byte) {
 	b.noted = b.done
 	j.written, b.dropped = b.last, 0
 	if damaged > 0 {
-		b.cfg.Log.Error("the backlog's file is damaged: what was in the lines that are is lost, the rest is sent", "file", j.path,
-			"damaged", damaged, "waiting", len(b.queue)-b.head)
+		b.cfg.Log.Error("the backlog's file is damaged: what was in the lines that are is not sent, the rest is; it is kept beside the new one",
+			"file", j.path+".damaged", "lines", damaged, "waiting", len(b.queue)-b.head)
 		j.rewrite = true
 	} else if n := len(b.queue) - b.head; n > 0 {
 		b.cfg.Log.Info("messages of an earlier run wait to be sent late", "waiting", n)
