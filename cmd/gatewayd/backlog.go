@@ -38,6 +38,15 @@ func keeps(cfg *bridge.Config) bool {
 		slices.ContainsFunc(cfg.Inputs, func(i bridge.Input) bool { return i.Keep })
 }
 
+// changeBacklog goes over to another configuration. The file is of the program's start; who changes it is told.
+func (g *gateway) changeBacklog(cfg *config.Config) {
+	g.keeps.Store(keeps(&cfg.Bridge))
+	g.backlog.Limit(cfg.Backlog.Most, cfg.Backlog.MaxAge)
+	if was, is := &g.cfg.Backlog, &cfg.Backlog; was.Disk != is.Disk || was.File != is.File {
+		g.log.Warn("the backlog stays where it is until the program starts anew: its store or file was changed")
+	}
+}
+
 // waiting is what gateway/health says of the backlog; nil: nothing is told late.
 func (g *gateway) waiting() *bridge.Waiting {
 	waiting, dropped := g.backlog.Counts()

@@ -51,6 +51,7 @@ func difference(was, is *config.Config) string {
 		{"the status", was.Bridge.Status, is.Bridge.Status},
 		{"what Home Assistant is told", was.Bridge.HomeAssistant, is.Bridge.HomeAssistant},
 		{"the state file", was.StateFile, is.StateFile},
+		{"the backlog", was.Backlog, is.Backlog},
 		{"watch", was.Watch, is.Watch},
 	} {
 		if !reflect.DeepEqual(s.a, s.b) {

@@ -134,6 +134,7 @@ func (g *gateway) reload(ctx context.Context, cfg *config.Config) (what string, 
 			if g.memory != nil {
 				g.memory.change(cfg, state)
 			}
+			g.changeBacklog(cfg)
 		},
 	})
 	if err != nil {

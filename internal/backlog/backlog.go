@@ -137,6 +137,17 @@ func (b *Backlog) Add(m Message) {
 	nudge(b.work)
 }
 
+// Limit changes the bounds.
+func (b *Backlog) Limit(most int, maxAge time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.cfg.Most, b.cfg.MaxAge = most, maxAge
+	for len(b.queue)-b.head > most {
+		b.drop()
+	}
+	nudge(b.work)
+}
+
 // push puts an entry at the end, and drops what is too much.
 func (b *Backlog) push(e entry) {
 	if len(b.queue) == cap(b.queue) && b.head > len(b.queue)/2 {

@@ -107,6 +107,10 @@ func TestMost(t *testing.T) {
 	if waiting, dropped := b.Counts(); waiting != 50 || dropped != 170 {
 		t.Errorf("%d wait, %d dropped, want 50 and 170", waiting, dropped)
 	}
+	b.Limit(5, time.Hour)
+	if got, _ := sent(t, b, 0, 1000); !slices.Equal(got, from(215, 219)) {
+		t.Errorf("with other bounds: got %v", got)
+	}
 	if n := strings.Count(log.String(), "full"); n != 1 {
 		t.Errorf("told %d times, want once:\n%s", n, log.String())
 	}
