@@ -56,11 +56,15 @@ func (r *reloads) run(ctx context.Context, g *gateway) {
 	}
 }
 
-// once loads the configuration and has the gateway go on with it, or says why not. by itself: nobody has asked for it.
+// once loads the configuration and has the gateway go on with it, or says why not. itself: nobody has asked for it.
 func (r *reloads) once(ctx context.Context, g *gateway, itself bool) {
 	began := time.Now()
 	daemon.SdNotify(false, reloading())
-	defer tell(daemon.SdNotifyReady)
+	defer func() {
+		if ctx.Err() == nil {
+			tell(daemon.SdNotifyReady)
+		}
+	}()
 	r.file.look()
 	var what string
 	cfg, warnings, err := r.loaded()

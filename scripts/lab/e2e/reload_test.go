@@ -14,6 +14,7 @@ import (
 
 // reloadable is what runs; %s are lines of further outputs and their like.
 const reloadable = `
+home_assistant: {discovery: false} # states are told again after an announcement
 chips:
   - {name: relays, type: mcp23017, address: 0x20}
   - {name: buttons, type: mcp23017, address: 0x21, interrupt: GPIO4}
