@@ -32,7 +32,7 @@ var decided = map[reflect.Type]map[string]string{
 	reflect.TypeFor[sensor](): {"cfg": built, "topics": built, "late": built, "last": taken + " by quantity", "sensorLife": taken},
 	reflect.TypeFor[health](): {"changed": taken, "chips": taken + " but those gone", "edges": taken, "lost": taken, "commands": taken, "refused": taken,
 		"last": taken, "soon": redone, "weak": taken},
-	reflect.TypeFor[announcer](): {"topics": built, "books": built, "public": built, "birth": built, "known": taken, "sent": taken + " while connected",
+	reflect.TypeFor[announcer](): {"topics": built, "books": built, "public": built, "birth": built, "known": taken, "full": taken, "sent": taken + " while connected",
 		"silent": taken + " while something is announced", "may": redone, "spread": taken, "again": taken, "finish": redone, "restate": taken, "late": redone, "news": taken, "partial": redone,
 		"some": taken, "held": taken + " while something waits", "timer": redone},
 	reflect.TypeFor[interlock](): {"cfg": built, "outputs": built},

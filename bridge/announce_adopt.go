@@ -10,7 +10,7 @@ import (
 // after a start.
 func (a *adoption) announce(s *state) {
 	is, was := s.announcer, a.was.announcer
-	is.spread, is.known = was.spread, was.known
+	is.spread, is.known, is.full = was.spread, was.known, was.full
 	if len(is.books) > 0 { // else the next time is a new one
 		is.silent = was.silent
 	}

@@ -42,8 +42,8 @@ type weekHouse struct {
 	proxy   *mqtttest.Proxy
 	pressed [weekButtons]atomic.Uint64 // edges that were told
 	lost    atomic.Uint64
-	read    atomic.Int64 // lines that were told without an edge
-	lights  [weekButtons]atomic.Bool   // what the chip drives
+	read    atomic.Int64             // lines that were told without an edge
+	lights  [weekButtons]atomic.Bool // what the chip drives
 }
 
 func weekConfig(reloads int) (*Config, []gpio.LineConfig) {
@@ -93,7 +93,7 @@ func TestWeek(t *testing.T) {
 	var err error
 	log := slog.New(slog.DiscardHandler)
 	if h.bridge, err = New(cfg, Parts{
-		Set: func(line string, active bool) { h.bank.Set(line, active) },
+		Set:     func(line string, active bool) { h.bank.Set(line, active) },
 		Publish: func(m Message) { h.session.Publish(m) },
 		Drop:    func(topics ...string) { h.session.Drop(topics...) },
 		Log:     log,
