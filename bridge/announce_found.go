@@ -68,7 +68,7 @@ func readFound(payload []byte) (f found) {
 }
 
 // size is about what it takes, in components.
-func (f *found) size() int { return 16 + len(f.components) + len(f.topics) + len(f.text)/256 }
+func (f *found) size() int { return 4 + len(f.components) + len(f.topics) + len(f.text)/256 }
 
 // entity is what Home Assistant's registry knows a component by: a trigger, which has no unique_id, by its type and subtype.
 type entity struct{ platform, uniqueID, subtype string }

@@ -76,7 +76,7 @@ func parseBroker(broker string) (endpoint, *url.Userinfo, error) {
 		if scheme == "http" || scheme == "https" {
 			hint = ": MQTT over websockets is ws or wss"
 		}
-		return refuse(": the scheme %q is not tcp, mqtt, tls, ssl, mqtts, ws or wss%s", cut(scheme), hint)
+		return refuse(": the scheme %q is not tcp, mqtt, tls, ssl, mqtts, ws or wss%s", cut(redact(scheme)), hint)
 	}
 	known := schemes[i]
 	u, err := url.Parse(known.meant + "://" + rest)
@@ -116,7 +116,7 @@ func redact(s string) string {
 		s = s[:i+1] + "..."
 	}
 	if at := strings.LastIndexByte(s, '@'); at >= 0 {
-		if i := strings.Index(s, "://"); i >= 0 && i < at {
+		if i := strings.Index(s, "://"); i >= 0 && i < at && !strings.ContainsAny(s[:i], "@:") {
 			return s[:i+3] + s[at+1:]
 		}
 		return s[at+1:]
