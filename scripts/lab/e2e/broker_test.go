@@ -164,6 +164,25 @@ func (o *observer) payloads(mark int, topic string) []string {
 	return list
 }
 
+// changes gives the payloads of a topic from a mark on that are not as the one before: states may be told again, as they are when Home
+// Assistant has new documents.
+func (o *observer) changes(mark int, topic string) []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var list []string
+	was, any := "", false
+	for i, m := range o.got {
+		if m.topic != topic {
+			continue
+		}
+		if i >= mark && (!any || m.payload != was) {
+			list = append(list, m.payload)
+		}
+		was, any = m.payload, true
+	}
+	return list
+}
+
 // last gives the latest message of a topic.
 func (o *observer) last(topic string) (message, bool) {
 	list := o.since(0, topic)

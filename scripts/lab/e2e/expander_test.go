@@ -87,7 +87,7 @@ func playSeed(t *testing.T, i2c *bus, config string) *observer {
 		i2c.press(buttons, "a0")
 		o.shows("light/l01", want)
 		i2c.becomes(relays, "a0", want == "ON")
-		eventually(t, "the press is told", func() bool { return slices.Equal(o.payloads(mark, "light/l01/button"), []string{"ON", "OFF"}) })
+		eventually(t, "the press is told", func() bool { return slices.Equal(o.changes(mark, "light/l01/button"), []string{"ON", "OFF"}) })
 	}
 	if got := run(t, "i2cget", "-y", "1", relays, "0x14"); got != "0x01" {
 		t.Errorf("i2cget shows OLATA %s, want 0x01", got)
