@@ -84,6 +84,7 @@ func (a *announcer) receive(s *state, m *Inbound) bool {
 // document is what is, or was, on one of the topics of our documents.
 func (a *announcer) document(s *state, m *Inbound) {
 	switch {
+	case !validTopic(m.Topic): // no broker would take it to be cleared
 	case m.Retained:
 		if !a.keep(m.Topic, readFound(m.Payload)) {
 			s.complain(s.topics.Gateway("error"), fmt.Sprintf("%s: what is left of older announcements at the broker is more than can be tidied up at once: the rest stays until the next connection", m.Topic))
