@@ -212,10 +212,15 @@ func (o *observer) showsWithin(limit time.Duration, topic, payload string) {
 // hears waits for a message from a mark on that has all the parts.
 func (o *observer) hears(mark int, topic string, parts ...string) {
 	o.t.Helper()
+	o.hearsWithin(patience, mark, topic, parts...)
+}
+
+func (o *observer) hearsWithin(limit time.Duration, mark int, topic string, parts ...string) {
+	o.t.Helper()
 	has := func(m message) bool {
 		return !slices.ContainsFunc(parts, func(p string) bool { return !strings.Contains(m.payload, p) })
 	}
-	end := time.Now().Add(patience)
+	end := time.Now().Add(limit)
 	for !slices.ContainsFunc(o.since(mark, topic), has) {
 		if time.Now().After(end) {
 			o.t.Fatalf("%s: nothing with %q; but %q", topic, parts, o.payloads(mark, topic))

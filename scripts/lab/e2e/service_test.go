@@ -67,7 +67,12 @@ func newService(t testing.TB) *service {
 	if err := os.MkdirAll(drop, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	write(t, drop+"/lab.conf", "[Service]\nDeviceAllow=/dev/i2c-1 rw\nWatchdogSec=4s\n")
+	lab := "[Service]\nDeviceAllow=/dev/i2c-1 rw\nWatchdogSec=4s\n"
+	if _, err := os.Stat("/proc/self/ns/user"); err != nil {
+		t.Log("the kernel has no user namespaces: without PrivateUsers=yes")
+		lab += "PrivateUsers=no\n"
+	}
+	write(t, drop+"/lab.conf", lab)
 	if exec.Command("getent", "group", "i2c").Run() != nil {
 		run(t, "groupadd", "--system", "i2c")
 	}
@@ -283,5 +288,73 @@ func TestServiceLocalName(t *testing.T) {
 	})
 	if out := s.journal(); strings.Contains(out, "not permitted") {
 		t.Errorf("a system call is refused:\n%s", out)
+	}
+}
+
+// systemctl reload changes what differs and nothing else, and fails where the configuration has mistakes.
+func TestServiceReload(t *testing.T) {
+	s := newService(t)
+	s.on("light", "lamp")
+	pid := s.pid()
+	header(t, 24)
+	sawFar := s.i.watch()
+	s.configure(strings.Replace(serviceParts, "outputs:\n", "outputs:\n  - {name: fan, line: GPIO24}\n", 1))
+	run(t, "systemctl", "reload", "gatewayd")
+	s.o.showsWithin(serviceLimit, root+"fan", "OFF")
+	s.on("fan")
+	line(os.Getenv("SIM") + "/sim_gpio24").becomes(t, true)
+
+	s.configure(strings.Replace(serviceParts, "toggle", "togle", 1))
+	if out, err := exec.Command("systemctl", "reload", "gatewayd").CombinedOutput(); err == nil {
+		t.Errorf("systemctl reload takes a configuration with mistakes: %s", out)
+	}
+	within(t, serviceLimit, "the journal says what is wrong", func() bool { return strings.Contains(s.journal(), `did you mean "toggle"`) })
+	s.on("fan")
+	if got := s.pid(); got != pid || s.property("ActiveState") != "active" {
+		t.Errorf("it runs as %d and is %s, want %d and active", got, s.property("ActiveState"), pid)
+	}
+	if levels := of(sawFar(), "mcp23017@0x20 a0"); len(levels) > 0 {
+		t.Errorf("the light, which nobody touched, took the levels %v", levels)
+	}
+}
+
+// A password that only root can read is the service's by a credential.
+func TestServiceCredential(t *testing.T) {
+	s := newService(t)
+	closed := absentBroker(t)
+	users := filepath.Join(t.TempDir(), "users")
+	write(t, users, "e2e:hidden\n")
+	run(t, "mosquitto_passwd", "-U", users)
+	write(t, closed.conf, strings.Replace(read(t, closed.conf), "allow_anonymous true", "allow_anonymous false\npassword_file "+users, 1)+"\n")
+	closed.start()
+	const secret, drop = "/etc/e2e.secret", "/etc/systemd/system/gatewayd.service.d/credential.conf"
+	write(t, secret, "hidden\n")
+	run(t, "chmod", "0600", secret)
+	write(t, drop, "[Service]\nLoadCredential=mqtt:"+secret+"\n")
+	t.Cleanup(func() {
+		os.Remove(drop)
+		run(t, "systemctl", "daemon-reload")
+	})
+	write(t, serviceConfig, fmt.Sprintf("device: e2e\nmqtt: {broker: \"tcp://%s\", username: e2e, password_file: $CREDENTIALS_DIRECTORY/mqtt}\n%s",
+		closed.addr(), serviceParts))
+	run(t, "systemctl", "daemon-reload")
+	run(t, "systemctl", "restart", "gatewayd")
+	within(t, serviceLimit, "it is connected", func() bool { return strings.Contains(s.journal(), "connected to the broker (broker: tcp://"+closed.addr()) })
+}
+
+// The service may not ask the kernel whether its clock is right; systemd-timesyncd's mark tells.
+func TestServiceClock(t *testing.T) {
+	s := newService(t)
+	const mark = "/run/systemd/timesync/synchronized"
+	for _, right := range []bool{true, false} {
+		os.Remove(mark)
+		if right {
+			run(t, "mkdir", "-p", filepath.Dir(mark))
+			write(t, mark, "")
+		}
+		t.Cleanup(func() { os.Remove(mark) })
+		from := s.o.mark()
+		run(t, "systemctl", "restart", "gatewayd")
+		s.o.hearsWithin(serviceLimit, from, root+"gateway/health", fmt.Sprintf(`"clock_synchronised":%v`, right))
 	}
 }
