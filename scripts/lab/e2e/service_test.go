@@ -302,7 +302,7 @@ func TestServiceReload(t *testing.T) {
 	run(t, "systemctl", "reload", "gatewayd")
 	s.o.showsWithin(serviceLimit, root+"fan", "OFF")
 	s.on("fan")
-	line(os.Getenv("SIM") + "/sim_gpio24").becomes(t, true)
+	line(os.Getenv("SIM")+"/sim_gpio24").becomes(t, true)
 
 	s.configure(strings.Replace(serviceParts, "toggle", "togle", 1))
 	if out, err := exec.Command("systemctl", "reload", "gatewayd").CombinedOutput(); err == nil {
@@ -339,7 +339,9 @@ func TestServiceCredential(t *testing.T) {
 		closed.addr(), serviceParts))
 	run(t, "systemctl", "daemon-reload")
 	run(t, "systemctl", "restart", "gatewayd")
-	within(t, serviceLimit, "it is connected", func() bool { return strings.Contains(s.journal(), "connected to the broker (broker: tcp://"+closed.addr()) })
+	within(t, serviceLimit, "it is connected", func() bool {
+		return strings.Contains(s.journal(), "connected to the broker (broker: tcp://"+closed.addr())
+	})
 }
 
 // The service may not ask the kernel whether its clock is right; systemd-timesyncd's mark tells.
