@@ -168,3 +168,52 @@ func TestReloadChips(t *testing.T) {
 		}
 	}
 }
+
+// That a call to a chip hangs may have been seen just before a reload took the chip away: nobody would say that it has returned.
+func TestReloadHangOfGoneChip(t *testing.T) {
+	now := time.Now()
+	s, err := newState(house(), About{Chips: []string{"a", "b"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.step(&gpio.Event{Chip: "b"}, now)
+	is, err := newState(house(), About{Chips: []string{"a"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	is.step(newAdoption(s, is, nil), now)
+	is.step(&gpio.Event{Chip: "a", Line: "pump"}, now)
+	is.step(Hang{Chip: "b", Lines: []string{"pump"}, Err: errors.New("it hangs")}, now)
+	if chips := fmt.Sprint(healthOf(t, is, Vitals{}, now)["chips"]); chips != "map[]" {
+		t.Errorf("chips %s, want none", chips)
+	}
+	if err := is.outputs["pump"].err; err != nil {
+		t.Errorf("the pump, which is on another chip: %v", err)
+	}
+}
+
+// What an output is found as after a reload is what is heard of it last, until somebody wishes.
+func TestReloadFoundLast(t *testing.T) {
+	now := time.Now()
+	s, err := newState(house(), About{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.step(&gpio.Event{Line: "pump", Active: true}, now)
+	is, err := newState(house(), About{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	is.step(newAdoption(s, is, map[string]bool{"pump": true}), now)
+	is.step(&gpio.Event{Line: "pump"}, now) // of the line where it was
+	o := is.outputs["pump"]
+	for _, on := range []bool{true, false, true} {
+		_, _, next := is.step(&gpio.Event{Line: "pump", Active: on}, now)
+		if o.wanted() != on {
+			t.Errorf("heard %v, and it counts as %v", on, o.wanted())
+		}
+		if on && !next.Equal(now.Add(o.cfg.MaxOn)) {
+			t.Errorf("it ends at %v, want max_on from now, %v", next, now.Add(o.cfg.MaxOn))
+		}
+	}
+}

@@ -26,7 +26,7 @@ func (s *state) hang(h *Hang) {
 		s.unhang(h.Chip)
 		return
 	}
-	if s.hung[h.Chip] != nil {
+	if s.hung[h.Chip] != nil || s.gone[h.Chip] { // gone: it was said before a reload, and nobody would say that it is over
 		return
 	}
 	was := new(hung)

@@ -38,7 +38,7 @@ func (o *output) event(s *state, e *gpio.Event) {
 	switch {
 	case o.pending && o.wished == o.on:
 		o.confirmed(s)
-	case returned && !o.pending:
+	case !o.pending && (returned || o.source == "" && o.on != o.wished):
 		o.found(s)
 	}
 	o.schedule(s)
@@ -54,7 +54,8 @@ func (o *output) confirmed(s *state) {
 	o.length = 0
 }
 
-// found looks at an output that is on without a wish of this run, or again after its chip was away.
+// found looks at an output that is on without a wish of this run, or again after its chip was away. As long as nobody has wished, what is
+// heard last is what it is: after a reload the first may be what the line where it was before said at its end.
 func (o *output) found(s *state) {
 	o.wished = o.on
 	switch {
