@@ -24,6 +24,10 @@ func check(path string, show bool) error {
 	if err != nil {
 		return err
 	}
+	if cfg.MQTT.Insecure { // a warning of the check alone: where the gateway runs, the connection says so
+		fmt.Fprintln(os.Stderr, config.Problem{File: path, Path: "mqtt.insecure", Warning: true,
+			Msg: "the broker's certificate is not checked, and whoever is between can read the password and switch everything: set ca instead"})
+	}
 	if show {
 		return cfg.Print(os.Stdout)
 	}

@@ -22,7 +22,7 @@ func forgetCommand() *ffcli.Command {
 	var how bridge.Forgetting
 	flags.BoolVar(&how.Look, "list", false, "only show what there is")
 	flags.BoolVar(&how.Force, "force", false, "also while the gateway seems to be running")
-	c := command("gatewayd forget [-c FILE] [--list]", "Clear all that the gateway has left at the broker: its states, and itself in Home Assistant.", flags)
+	c := command("gatewayd forget [-c FILE] [--list] [--force]", "Clear all that the gateway has left at the broker: its states, and itself in Home Assistant.", flags)
 	c.Exec = plain(func() error { return forget(*path, how, os.Stdout) })
 	return c
 }

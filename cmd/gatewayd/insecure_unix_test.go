@@ -100,6 +100,28 @@ func TestInsecure(t *testing.T) {
 		t.Errorf("a connection that is checked is called insecure:\n%s", s)
 	}
 
+	check := func(more string) string {
+		t.Helper()
+		text := "mqtt: {broker: \"tls://broker\"" + more + "}\noutputs: [{name: lamp, line: GPIO22}]\n"
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c := exec.CommandContext(t.Context(), os.Args[0], "check", "-c", path)
+		c.Env = append(os.Environ(), asProgram+"=1")
+		out, err := c.CombinedOutput()
+		if err != nil {
+			t.Errorf("check: %v: %s", err, out)
+		}
+		return string(out)
+	}
+	const warning = "warning: mqtt.insecure: the broker's certificate is not checked"
+	if out := check(", insecure: true"); !strings.Contains(out, warning) {
+		t.Errorf("check does not warn: %s", out)
+	}
+	if out := check(""); strings.Contains(out, "warning") {
+		t.Errorf("check warns of nothing: %s", out)
+	}
+
 	for range 2 { // at each start
 		c.wants(t, "gatewayd/shed/status", "offline")
 		p = run(", insecure: true")

@@ -55,10 +55,13 @@ func TestSecurityPage(t *testing.T) {
 		}
 	}
 	write("")
-	for _, block := range blocks["sh"] {
+	shell := func(block string) ([]byte, error) {
 		sh := exec.CommandContext(t.Context(), "sh", "-euc", block)
 		sh.Dir, sh.Env = filepath.Join(etc, "work"), append(os.Environ(), "PATH="+filepath.Join(etc, "bin")+":"+os.Getenv("PATH"))
-		if out, err := sh.CombinedOutput(); err != nil {
+		return sh.CombinedOutput()
+	}
+	for _, block := range blocks["sh"] {
+		if out, err := shell(block); err != nil {
 			t.Fatalf("%v\n%s\n%s", err, block, out)
 		}
 	}
@@ -77,5 +80,18 @@ func TestSecurityPage(t *testing.T) {
 	soon(t, "connected", func() bool { return strings.Contains(p.out.String(), "connected to the broker") })
 	if s := p.out.String(); strings.Contains(s, "config.yaml:") || strings.Contains(s, "access list") || strings.Contains(s, "INSECURE") {
 		t.Errorf("it complains:\n%s", s)
+	}
+
+	acl := filepath.Join(etc, "mosquitto", "gatewayd.acl")
+	before, err := os.ReadFile(acl)
+	if err != nil || len(before) == 0 {
+		t.Fatalf("the access list: %q, %v", before, err)
+	}
+	write("mqtt: {broker: banana}\n")
+	if out, err := shell(blocks["sh"][1]); err == nil {
+		t.Errorf("an access list is made of a configuration with a mistake:\n%s", out)
+	}
+	if after, err := os.ReadFile(acl); err != nil || string(after) != string(before) {
+		t.Errorf("a configuration with a mistake has cost the access list: %q, %v", after, err)
 	}
 }

@@ -98,7 +98,7 @@ func (d *draft) checkBacklog() {
 			key = "file"
 		}
 		n, path := k.at(key)
-		d.warnf(n, path, "nothing is kept: add readings: keep or gestures: keep, or while_offline: keep to a sensor or an input")
+		d.warnf(n, path, "nothing is kept here: that takes a sensor, or an input with gestures, and readings: keep or gestures: keep, or its own while_offline: keep")
 	}
 }
 

@@ -169,7 +169,7 @@ func readSection[T any](r *notes, n *yaml.Node, path string, keys, elsewhere []k
 		return false
 	}
 	if n.Kind != yaml.MappingNode && !isNull(n) {
-		r.errorf(n, path, "keys with values are wanted here (%s: ...), not %s", keys[0].name, kindName(n))
+		r.errorf(n, path, "keys with values are wanted here (%s), not %s", leastKeys(keys), kindName(n))
 		return false
 	}
 	good, merged := true, false
@@ -232,6 +232,20 @@ func readSection[T any](r *notes, n *yaml.Node, path string, keys, elsewhere []k
 		}
 	}
 	return good
+}
+
+// leastKeys are those that a section must have, or else its first.
+func leastKeys[T any](keys []key[T]) string {
+	var least []string
+	for _, k := range keys {
+		if k.must {
+			least = append(least, k.name+": ...")
+		}
+	}
+	if len(least) == 0 {
+		return keys[0].name + ": ..."
+	}
+	return strings.Join(least, ", ")
 }
 
 // misplaced says what is wrong with a key that a section does not have, but perhaps one of its groups.

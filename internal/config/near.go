@@ -39,6 +39,19 @@ var planned = []string{
 	"counters", "meters", "dimmers", "covers", "scenes", "include", "above", "below", "filter", "calibrate", "expire_after",
 }
 
+// homes say where keys belong that people look for at other places of the file.
+var homes = map[string]string{
+	"watch": besideDevice, "state_file": besideDevice, "backlog": besideDevice,
+	"initial": toOutput, "on_exit": toOutput, "on_crash": toOutput, "max_on": toOutput, "min_interval": toOutput, "on_broker_lost": toOutput,
+	"while_offline": "a sensor or an input; for all of them there is the section backlog",
+	"interrupt":     "a chip",
+}
+
+const (
+	besideDevice = "the whole file: write it at its left edge, as device"
+	toOutput     = "an output"
+)
+
 // noPassword is said where a password is written into the configuration: it is shown to others when help is wanted, and copied into
 // backups and repositories. What it is is not repeated.
 const noPassword = "a password does not belong into this file, which gets shown and copied: write it into a file of its own that only gatewayd " +
@@ -64,6 +77,9 @@ func unknownKey(name string, known []string) string {
 	}
 	if slices.Contains(planned, name) {
 		return notYet
+	}
+	if home := homes[name]; home != "" && didYouMean(name, known) == "" {
+		return "unknown key here: it belongs to " + home
 	}
 	if hint := didYouMean(name, known); hint != "" {
 		return "unknown key" + hint
