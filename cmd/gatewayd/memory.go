@@ -40,7 +40,7 @@ type memory struct {
 
 	mu    sync.Mutex             // guards the following
 	path  string                 // empty: nowhere
-	left  string                 // where it was before it moved, until the file is at path; empty: nothing is left there
+	left  []string               // where it was before it moved, until the file is at path
 	moves bool                   // it is not known what is at path
 	kept  map[string]bridge.Kept // what is to be in the file
 	last  map[string]bridge.Kept // what is; nil: that is not known

@@ -46,26 +46,29 @@ func (m *memory) change(cfg *config.Config, path string) {
 	m.mu.Lock()
 	maps.DeleteFunc(m.kept, func(id string, _ bridge.Kept) bool { return ids[id] == nil })
 	if path != m.path {
-		if m.left == "" {
-			m.left = m.path
-		}
+		m.left = append(m.left, m.path)
 		m.path, m.moves, m.err = path, true, nil
 	}
 	m.mu.Unlock()
 	m.nudge()
 }
 
-// leave removes the file at the place before: it would be believed if the configuration were to name it again.
+// leave removes the files at the places before, now that it is at path: they would be believed if the configuration were to name them
+// again. If it has moved on meanwhile, that comes later.
 func (m *memory) leave(path string) {
 	m.mu.Lock()
-	left := m.left
-	m.left = ""
-	m.mu.Unlock()
-	if left == "" || left == path {
-		return
+	var left []string
+	if path == m.path {
+		left, m.left = m.left, nil
 	}
-	if err := os.Remove(left); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		m.log.Warn("the state file is elsewhere by now; the old one cannot be removed: remove it, it would be believed", "error", err)
+	m.mu.Unlock()
+	for _, old := range left {
+		if old == "" || old == path {
+			continue
+		}
+		if err := os.Remove(old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			m.log.Warn("the state file is elsewhere by now; the old one cannot be removed: remove it, it would be believed", "error", err)
+		}
 	}
 }
 

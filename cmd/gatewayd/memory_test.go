@@ -287,6 +287,32 @@ func TestStateFilePath(t *testing.T) {
 	}
 }
 
+// The state file moves on while it is being written: nothing stays at any of the places before.
+func TestMemoryMovesWhileWriting(t *testing.T) {
+	folder, cfg := t.TempDir(), parsed(t, rememberConfig)
+	at := func(name string) string { return filepath.Join(folder, name) }
+	m := newMemory(at("one"), cfg, "a", slog.New(slog.DiscardHandler))
+	m.save = func(path string, content []byte) error {
+		err := statefile.Save(path, content)
+		switch path {
+		case at("one"):
+			m.change(cfg, at("two"))
+		case at("two"):
+			m.change(cfg, at("three"))
+		}
+		return err
+	}
+	m.keep("near", &bridge.Kept{On: true})
+	for range 3 {
+		m.write()
+	}
+	for name, want := range map[string]bool{"one": false, "two": false, "three": true} {
+		if _, err := os.Stat(at(name)); (err == nil) != want {
+			t.Errorf("%s is there: %v, want %v", name, err == nil, want)
+		}
+	}
+}
+
 // An end is found again by the next run when it was, though the clock was set by a year and the machine has slept; a run that was
 // asleep itself writes it no later.
 func TestMemoryEnds(t *testing.T) {
