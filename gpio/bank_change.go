@@ -23,8 +23,8 @@ func (b *Bank) Change(lines, interrupts []LineConfig) {
 	b.poke()
 }
 
-// Mute ends the events of points that Change took away, since they are another bank's by now: none is sent any more, not even one that
-// only comes when a call to the chip that hangs returns. Without points, all events end: the bank is about to. It does not block, and
+// Mute ends the events of points that are elsewhere by now: none is sent any more, not even one that only comes when a call to the chip
+// that hangs returns. Those that a later Change names are heard again once the bank has come to it. Without points, all events end: the bank is about to. It does not block, and
 // may be called by any goroutine.
 func (b *Bank) Mute(points ...string) {
 	b.mu.Lock()
@@ -79,9 +79,6 @@ func (b *Bank) plan(lines, interrupts []LineConfig) {
 			waiting.Set(o, driven.Has(o))
 			leaving.Set(o, !driven.Has(o))
 		}
-	}
-	for _, c := range lines {
-		delete(b.muted, c.Name) // it is back
 	}
 	b.waiting, b.leaving = waiting, leaving
 	b.outputs, b.irqs, b.next = outputs, irqs, next
@@ -182,6 +179,9 @@ func (b *Bank) swap() bool {
 		return false
 	}
 	b.next = nil
+	for i := range next {
+		delete(b.muted, next[i].cfg.Name) // from here on it is what is meant
+	}
 	b.mu.Unlock()
 	lines, at := b.lines, b.at
 	b.lines, b.at = next, [MaxLines]uint16{}

@@ -16,9 +16,15 @@ func TestReloadMovedOn(t *testing.T) {
 			}
 			a := newAlive(t, newBench(t), with(c.was), manner{})
 			a.wants("gatewayd/shed/bulb", "ON")
+			a.published()
 			a.reload(with(c.is))
 			a.settled()
 			a.wants("gatewayd/shed/bulb", "ON")
+			for _, m := range a.published() {
+				if m.Topic == "gatewayd/shed/bulb" && string(m.Payload) == "OFF" {
+					t.Error("it was told that it is off")
+				}
+			}
 			a.wants("gatewayd/shed/bulb", "OFF") // by max_on
 		})
 	}

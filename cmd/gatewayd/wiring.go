@@ -62,6 +62,7 @@ type rewiring struct {
 type relined struct {
 	bank              *gpio.Bank
 	lines, interrupts []gpio.LineConfig
+	moved             []string // points that are on other lines of it: what these still say is not theirs
 }
 
 // uses gives what is used of the chips of a configuration, the header first.
@@ -97,7 +98,7 @@ func (g *gateway) rewire(was *wiring, cfg, claimed *config.Config) *rewiring {
 			c = g.newChip(u, with[i])
 			r.chips, r.come = append(r.chips, c), append(r.come, &c.part)
 		case !slices.Equal(c.use.Lines, u.Lines) || !slices.Equal(c.use.interrupts, u.interrupts):
-			r.lines = append(r.lines, relined{c.bank, with[i].Lines, with[i].interrupts})
+			r.lines = append(r.lines, relined{c.bank, with[i].Lines, with[i].interrupts, movedOn(c.use.Lines, u.Lines)})
 			other := *c
 			other.use = u
 			c = &other
@@ -127,6 +128,20 @@ func (g *gateway) rewire(was *wiring, cfg, claimed *config.Config) *rewiring {
 		}
 	}
 	return r
+}
+
+// movedOn gives the points of a chip that are on other lines of it than before.
+func movedOn(was, is []gpio.LineConfig) (names []string) {
+	before := map[string]uint32{}
+	for _, l := range was {
+		before[l.Name] = l.Offset
+	}
+	for _, l := range is {
+		if at, there := before[l.Name]; there && at != l.Offset {
+			names = append(names, l.Name)
+		}
+	}
+	return names
 }
 
 // chip gives the chip that is called and wired as u, whatever its lines; nil: there is none.
@@ -204,6 +219,9 @@ func (g *gateway) carryOut(r *rewiring) {
 		}
 	}
 	for _, l := range r.lines { // the header is the first, if it is among them
+		if len(l.moved) > 0 {
+			l.bank.Mute(l.moved...)
+		}
 		l.bank.Change(l.lines, l.interrupts)
 	}
 	r.interrupt()
