@@ -26,7 +26,9 @@ func (e *expander) observe(s expanderSample, at time.Time) {
 	caught := flagged & (s.captured ^ e.known) // at the level that is not known
 	again := e.doubt | e.pulse
 	counts := changed & (again | caught)
-	pulses := e.pulse &^ changed & live
+	// It was away when it was read, and the interrupt says that it came back: a pulse, which began while another line's interrupt was on.
+	came := e.doubt & flagged &^ caught & e.quick
+	pulses := (e.pulse | came) &^ changed & live
 	fresh := (changed | caught&e.quick) &^ counts
 	e.doubt, e.pulse = fresh&changed, fresh&^changed
 	for w := fresh &^ again; w != 0; w &= w - 1 {
