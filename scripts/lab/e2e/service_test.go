@@ -337,6 +337,16 @@ func TestServiceCredential(t *testing.T) {
 	within(t, serviceLimit, "it is connected", func() bool {
 		return strings.Contains(s.journal(), "connected to the broker (broker: tcp://"+closed.addr())
 	})
+
+	// What systemd runs beside the service, for a reload and after a crash, does not have the credential: both work all the same.
+	if out, err := exec.Command("systemctl", "reload", "gatewayd").CombinedOutput(); err != nil {
+		t.Errorf("a reload fails: %v: %s", err, out)
+	}
+	run(t, "rm", "/run/gatewayd/after-crash") // so that safe-state reads the configuration
+	run(t, "systemctl", "kill", "--signal=KILL", "gatewayd")
+	within(t, serviceLimit, "safe-state has switched the heater off", func() bool {
+		return strings.Contains(s.journal(), "after a crash: heater off")
+	})
 }
 
 // The service may not ask the kernel whether its clock is right; systemd-timesyncd's mark tells.
