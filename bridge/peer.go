@@ -35,6 +35,7 @@ type peer struct {
 	asked    string        // the topic where info is looked for; or empty
 	info     atomic.Pointer[[]byte]
 	informed bool     // our info was sent
+	qos      byte     // of the subscriptions
 	heard    []string // what is subscribed to, besides
 }
 

@@ -34,6 +34,7 @@ type Session struct {
 	liking     preference
 	tries      backoff
 	rival      rivalry
+	modest     bool // a subscription was not answered: the next connection asks for QoS 0
 	told       notice
 	heals      healing
 	anews      healing // of connections, because our status came back late

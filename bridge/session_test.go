@@ -600,3 +600,50 @@ func TestSessionPasswordFileIsMissing(t *testing.T) {
 		t.Errorf("got %v", l.Err)
 	}
 }
+
+// TestSessionSubscribesForLess: a broker that does not answer a subscription at QoS 1 in time is asked for QoS 0 with the next
+// connection, and commands arrive; the one after that begins with QoS 1 again.
+func TestSessionSubscribesForLess(t *testing.T) {
+	t.Parallel()
+	asked := make(chan byte, 100)
+	b := mqtttest.StartRogue(t, func(g *mqtttest.Guest) {
+		if g.Greet() != nil {
+			return
+		}
+		for {
+			first, body, err := g.Packet()
+			if err != nil {
+				return
+			}
+			answer := mqtttest.Answer(first, body)
+			if first>>4 == 8 {
+				qos := body[len(body)-1]
+				asked <- qos
+				if qos > 0 {
+					continue
+				}
+				answer = append(answer, mqtttest.Publish(0x30, "gw/a/set", 0, []byte("ON"))...)
+			}
+			if _, err := g.Write(answer); err != nil {
+				return
+			}
+			if first>>4 == 3 && strings.Contains(string(body), "end") {
+				return
+			}
+		}
+	}, nil)
+	r := startSession(t, SessionConfig{Broker: "tcp://" + b.Addr(), Subscriptions: []string{"gw/+/set"}, Timeout: 300 * time.Millisecond,
+		RetryMin: 10 * time.Millisecond, RetryMax: 20 * time.Millisecond})
+	for _, round := range []string{"first", "second"} {
+		for _, want := range []byte{1, 0} {
+			if got := <-asked; got != want {
+				t.Errorf("%s: subscribes with QoS %d, want %d", round, got, want)
+			}
+		}
+		r.await(t, true)
+		if m := <-r.received; m.Topic != "gw/a/set" || string(m.Payload) != "ON" {
+			t.Errorf("%s: received %+v", round, m)
+		}
+		r.Publish(eventMsg("gw/e", "end"))
+	}
+}

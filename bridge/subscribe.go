@@ -22,6 +22,10 @@ func (s *Session) subscribe(ctx context.Context, p *peer) error {
 	}
 	p.heard = s.cfg.Subscriptions
 	s.note(func(st *Stats) { st.Refused = nil })
+	p.qos = 1
+	if s.modest {
+		p.qos, s.modest = 0, false
+	}
 	return s.ask(ctx, p, filters)
 }
 
@@ -45,12 +49,15 @@ func (s *Session) resubscribe(ctx context.Context, p *peer) error {
 }
 
 // ask subscribes and looks at what the broker granted. It waits for that until the time limit, or ctx ends, which is no error.
+// A broker that does not answer in time is asked for less with the next connection: one that keeps each subscription at QoS 1 in a
+// cluster may need longer than the limit while a node is away (NATS: 4 to 9 s), and would never have us. As the session ends with the
+// connection, what is lost with QoS 0 is what a broker drops when it is busy.
 func (s *Session) ask(ctx context.Context, p *peer, filters []string) error {
 	var tokens []*mqtt.SubscribeToken
 	for some := range slices.Chunk(filters, filtersMost) {
 		batch := make(map[string]byte, len(some))
 		for _, f := range some {
-			batch[f] = 1
+			batch[f] = p.qos
 		}
 		tokens = append(tokens, p.client.SubscribeMultiple(batch, nil).(*mqtt.SubscribeToken))
 	}
@@ -63,6 +70,7 @@ func (s *Session) ask(ctx context.Context, p *peer, filters []string) error {
 		case <-ctx.Done():
 			return nil
 		case <-limit.C:
+			s.modest = true
 			return fmt.Errorf("the broker did not answer a subscription: %w", os.ErrDeadlineExceeded)
 		}
 		if t.Error() != nil {
