@@ -1,6 +1,6 @@
 #!/bin/sh
 # Tests everything that this machine can, and says what it could not and why. About ten minutes, some more the first time.
-# test.sh [--quick] [-v]   --quick: no fuzzing, no lab    -v: the output of the steps that pass, too
+# test.sh [--quick] [-v]   --quick: no cluster, no fuzzing, no lab    -v: the output of the steps that pass, too
 # Debian packages that are missing are installed where it is root and apt is there. The lab's kernel is what scripts/lab/kernel.sh finds.
 # Exits with 1 if a step failed; all others are done nevertheless. The last line: N passed, N failed, N skipped.
 set -u
@@ -177,6 +177,17 @@ unit() {
 	return $code
 }
 
+# A module of its own, so that gatewayd does not carry the broker that it tests with. Fewer gateways than by itself: the machine may be busy.
+cluster() {
+	cd scripts/cluster || return
+	go mod download || skip "the modules of a NATS server cannot be had here: $(tail -n 1 "$work/log")"
+	files=$(gofmt -l .)
+	[ -z "$files" ] || { printf 'gofmt -w these:\n%s\n' "$files"; return 1; }
+	go vet ./... || return
+	[ ! -x "$work/staticcheck" ] || "$work/staticcheck" ./... || return
+	CGO_ENABLED=0 go test -timeout 280s -v ./... -args -gateways 30
+}
+
 fuzz() {
 	grep -r --include='*_test.go' '^func Fuzz' . | sed 's/^\(.*\)\/[^/]*:func \(Fuzz[A-Za-z0-9_]*\).*/\1 \2/' | sort >"$work/fuzz"
 	[ -s "$work/fuzz" ] || { echo "there is no fuzz target"; return 1; }
@@ -240,11 +251,12 @@ step "builds, sizes, other systems" builds
 step "install.sh" installer
 step "go test -race" unit
 if [ -z "$quick" ]; then
+	step "a cluster of NATS servers" cluster
 	step "fuzzing" fuzz
 	step "lab: the I2C simulator" simulator
 	[ ! -e scripts/lab/test.sh ] || step "lab: gatewayd" laboratory
 else
-	echo "fuzzing and the lab: --quick" >>"$work/skipped"
+	echo "the cluster, fuzzing and the lab: --quick" >>"$work/skipped"
 fi
 
 if [ -s "$work/skipped" ] || [ -s "$work/skipped_tests" ]; then
