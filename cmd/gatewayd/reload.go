@@ -107,7 +107,7 @@ func (g *gateway) refuse(err error, itself bool) {
 	if was := g.refused.Swap(&health); itself && was != nil && *was == health {
 		return
 	}
-	if mistakes, ok := err.(config.Errors); ok {
+	if mistakes, ok := err.(config.Errors); ok && len(mistakes) > 1 { // a single one stands in the reason
 		for _, m := range mistakes {
 			g.log.Error(m.String())
 		}

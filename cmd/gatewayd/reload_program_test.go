@@ -166,8 +166,12 @@ func TestReloadRefused(t *testing.T) {
 	soon(t, "fan is gone", func() bool { return c.saw("gatewayd/shed/fan/availability") == "" })
 	mark = len(p.out.String())
 	p.write("watch: true\n" + good + "  - {name: fan, line:") // half of it
+	before := mark
 	mark = p.says(mark, "reload refused: ")
 	healthy(false)
+	if said := p.out.String()[before:]; strings.Count(said, "c.yaml:") != 1 {
+		t.Errorf("a single mistake is told otherwise than once: %s", said)
+	}
 	time.Sleep(2 * watchEvery)
 	if again := p.out.String()[mark:]; strings.Contains(again, "reload refused") {
 		t.Errorf("told again: %s", again)
