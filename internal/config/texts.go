@@ -65,12 +65,13 @@ var username = verbatim("a text, taken as it is written", func(s string) error {
 	return nil
 }, wordOrNothing)
 
-var isVariable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+// isVariable takes capitals alone, as whoever writes the password itself there is to see no more than that in the log.
+var isVariable = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`)
 
 // variable is the name of a variable of the environment. What is not one may be the password itself, and is not repeated.
 var variable = scalar("the name of an environment variable, such as MQTT_PASSWORD", func(s string) (string, error) {
 	if len(s) > 256 || !isVariable.MatchString(s) {
-		return s, errors.New("the name of an environment variable is wanted, such as MQTT_PASSWORD, not the password itself")
+		return s, errors.New("the name of an environment variable in capitals is wanted, such as MQTT_PASSWORD, not the password itself")
 	}
 	return s, nil
 }, wordOrNothing)
