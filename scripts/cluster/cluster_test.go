@@ -124,6 +124,7 @@ func (e *estate) lose(n *node) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	e.gather(90 * time.Second)
 	e.complete(n.Name+" was killed", 90*time.Second)
 	took := time.Since(led)
 	t.Logf("%s was killed, with %d of %d gateways, after %d changes: led again after %v, complete %v later", n.Name, there, len(e.gateways), changes,
@@ -161,6 +162,24 @@ func (e *estate) join(n *node) {
 		e.t.Fatal(err)
 	}
 	e.people[n] = l
+}
+
+// gather waits until every gateway is connected: a node that was killed told nobody that its gateways are offline.
+func (e *estate) gather(limit time.Duration) {
+	e.t.Helper()
+	for end := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
+		there := 0
+		for _, n := range e.connected() {
+			there += n
+		}
+		if there == len(e.gateways) {
+			return
+		}
+		if time.Now().After(end) {
+			e.t.Errorf("%d of %d gateways are connected within %v", there, len(e.gateways), limit)
+			return
+		}
+	}
 }
 
 // obey sends each gateway a command, at a node that may be another than its own.
