@@ -118,10 +118,13 @@ func (d *demo) startBroker() (address string, stop func(), err error) {
 	capabilities := mqtt.NewDefaultServerCapabilities()
 	capabilities.MaximumMessageExpiryInterval = 0 // otherwise retained messages go after a day
 	server := mqtt.New(&mqtt.Options{Capabilities: capabilities, Logger: slog.New(slog.DiscardHandler)})
-	if err := errors.Join(server.AddHook(new(auth.AllowHook), nil), server.AddListener(listeners.NewNet("demo", l)), server.Serve()); err != nil {
+	if err := errors.Join(server.AddHook(new(auth.AllowHook), nil), server.AddListener(listeners.NewNet("demo", l))); err != nil {
 		l.Close()
 		return "", nil, fmt.Errorf("embedded broker: %w", err)
 	}
+	// In place of server.Serve, which would bring a web server and half a megabyte along, and adds what a demo can do without: $SYS, wills
+	// with a delay, and the end of sessions that nobody comes back to.
+	server.Listeners.ServeAll(server.EstablishConnection)
 	return l.Addr().String(), func() { server.Close() }, nil
 }
 
