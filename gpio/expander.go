@@ -56,6 +56,13 @@ type expanderSample struct {
 	captured uint16 // levels at the interrupt
 }
 
+// after takes along what the interrupts said in an earlier reading, as it ended them. Of a line the first change counts.
+func (s expanderSample) after(earlier expanderSample) expanderSample {
+	s.captured = s.captured&^earlier.flagged | earlier.captured&earlier.flagged
+	s.flagged |= earlier.flagged
+	return s
+}
+
 var (
 	errExpanderForgets = errors.New("the chip does not keep its configuration: is its supply stable, and is it the chip that is configured?")
 	errExpanderNoise   = errors.New("the chip's registers read differently each time: are the bus's wires too long, or its pull-ups too weak?")
@@ -106,6 +113,7 @@ type expander struct {
 	written  bool   // and the registers have not been compared since
 	refused  error  // by the last Claim: the chip as a whole
 	pending  []Edge
+	missed   expanderSample // what interrupts said in readings that were not for the lines, and ended them: for observe
 	watching bool
 	repairs  int
 	bad      int // repairs since the registers were last found right
@@ -212,12 +220,15 @@ func (e *expander) store(have, want expanderRegs) error {
 // took asserts that the chip's registers are as wanted, but for the directions.
 func (e *expander) took(want expanderRegs, driven uint16) error {
 	want[exDriven] = driven
-	have, _, err := e.chip.load()
+	have, s, err := e.chip.load()
 	if err == nil && have != want {
-		have, _, err = e.loadSure()
+		have, s, err = e.loadSure()
 	}
 	if err == nil && have != want {
 		err = errExpanderForgets
+	}
+	if err == nil {
+		e.missed = s.after(e.missed)
 	}
 	return err
 }

@@ -72,7 +72,8 @@ func (e *expander) claim(fresh, gone uint16, lines []LineConfig, at *[16]int) er
 	if _, err := e.chip.attach(); err != nil {
 		return err
 	}
-	have, _, err := e.loadSure()
+	at0 := time.Now()
+	have, s, err := e.loadSure()
 	if err != nil {
 		return err
 	}
@@ -86,6 +87,9 @@ func (e *expander) claim(fresh, gone uint16, lines []LineConfig, at *[16]int) er
 	found[exAlert] &^= gone // as it was told
 	if e.claimed != 0 && e.wrong(found) {
 		e.repaired(have, false)
+	} else {
+		s.flagged &^= gone
+		e.observe(s, at0) // that reading ended interrupts
 	}
 	next := e.expanderTable // taken over when the chip has it
 	for i := range 16 {
@@ -140,8 +144,8 @@ func (e *expander) claim(fresh, gone uint16, lines []LineConfig, at *[16]int) er
 		return nil
 	}
 	// Edges count from here. This also ends interrupts that the new configuration caused.
-	at0 := time.Now()
-	s, err := e.verify()
+	at0 = time.Now()
+	s, err = e.verify()
 	if err != nil {
 		e.expanderTable = before
 		return err

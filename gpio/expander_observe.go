@@ -14,6 +14,8 @@ func (e *expander) observe(s expanderSample, at time.Time) {
 	if e.lost(s) {
 		return
 	}
+	e.missed.flagged &= e.seen // a new line's are its pull-up's doing
+	s, e.missed = s.after(e.missed), expanderSample{}
 	if e.settling != 0 && !time.Now().Before(e.settled) {
 		e.settling = 0
 	}

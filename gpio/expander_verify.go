@@ -108,12 +108,12 @@ func (e *expander) verify() (expanderSample, error) {
 func (e *expander) loadSure() (expanderRegs, expanderSample, error) {
 	have, s, err := e.chip.load()
 	for range 4 {
-		before := have
+		before, earlier := have, s
 		if err != nil {
 			break
 		}
 		if have, s, err = e.chip.load(); err == nil && have == before {
-			return have, s, nil
+			return have, s.after(earlier), nil
 		}
 	}
 	if err == nil {
