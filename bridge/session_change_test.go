@@ -244,7 +244,7 @@ func TestChangeOfAFrozenBroker(t *testing.T) {
 
 // TestChangesUnderTraffic changes this and that, 100 times in a row, while messages come and go. Everything arrives, once, and in order.
 func TestChangesUnderTraffic(t *testing.T) {
-	brokers := []*mqtttest.Embedded{mqtttest.StartEmbedded(t, ""), mqtttest.StartEmbedded(t, "")}
+	brokers := []*mqtttest.Mosquitto{startOrdered(t), startOrdered(t)}
 	var seen [2]*observer
 	for i, b := range brokers {
 		seen[i] = observe(t, b.Addr())
@@ -302,7 +302,7 @@ func TestChangesUnderTraffic(t *testing.T) {
 	close(done)
 	traffic.Wait()
 	r.Publish(eventMsg("gw/end", "1"))
-	at := slices.IndexFunc(brokers, func(b *mqtttest.Embedded) bool { return cfg.Broker == "tcp://"+b.Addr() })
+	at := slices.IndexFunc(brokers, func(b *mqtttest.Mosquitto) bool { return cfg.Broker == "tcp://"+b.Addr() })
 	lists := make([][]string, 2)
 	lists[at] = seen[at].until(t, "gw/end=1")
 	seen[1-at].say(t, "end", "1", false)
@@ -339,12 +339,15 @@ func TestChangesUnderTraffic(t *testing.T) {
 		t.Errorf("%d connections, want more", got)
 	}
 	var left []string
-	for _, m := range brokers[at].Topics.Retained.GetAll() {
-		if strings.HasPrefix(m.TopicName, "gw/status") && string(m.Payload) == "online" {
-			left = append(left, m.TopicName+"="+string(m.Payload))
+	after := observe(t, brokers[at].Addr())
+	after.say(t, "gw/asked", "1", false) // what is retained comes before
+	for _, s := range after.until(t, "gw/asked=1") {
+		if strings.HasPrefix(s, "gw/status") && strings.HasSuffix(s, "=online!") {
+			left = append(left, s)
 		}
 	}
-	if want := []string{cfg.Status.Topic + "=online"}; !slices.Equal(left, want) {
+	after.Disconnect(100)
+	if want := []string{cfg.Status.Topic + "=online!"}; !slices.Equal(left, want) {
 		t.Errorf("status %q, want %q", left, want)
 	}
 	r.stop()

@@ -136,6 +136,13 @@ func observe(t *testing.T, addr string) *observer {
 	return w
 }
 
+// startOrdered gives a broker that hands on everything, in the order in which it came, over whichever connection.
+func startOrdered(t *testing.T) *mqtttest.Mosquitto {
+	return mqtttest.StartMosquitto(t, func(_ string, port int) string {
+		return fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nmax_queued_messages 0\n", port)
+	})
+}
+
 // clientOptions are those of another client, which must not ask the proxy that a test sets.
 func clientOptions(addr, id string) *mqtt.ClientOptions {
 	return mqtt.NewClientOptions().AddBroker("tcp://" + addr).SetClientID(id).SetAutoReconnect(false).
@@ -295,7 +302,9 @@ func TestSessionKills(t *testing.T) {
 	if testing.Short() {
 		kills = 30
 	}
-	b := mqtttest.StartEmbedded(t, "")
+	// A real one: the embedded one acknowledges a message before it hands it on, each connection on its own, so that what comes over
+	// the next connection may overtake it.
+	b := startOrdered(t)
 	w := observe(t, b.Addr())
 	p := mqtttest.StartProxy(t, b.Addr())
 	base, files := runtime.NumGoroutine(), descriptors(t)
@@ -409,16 +418,20 @@ func TestSessionHealsStatus(t *testing.T) {
 	r := startSession(t, SessionConfig{Broker: "tcp://" + b.Addr()})
 	r.await(t, true)
 	w.until(t, "gw/status=online")
+	begin := time.Now()
 	for range 5 {
 		w.say(t, "gw/status", "offline", true)
 	}
 	w.until(t, "gw/status=online")
 	w.say(t, "gw/end", "1", false)
-	w.until(t, "gw/end=1")
-	if n := r.Stats().Healed; n < 1 || n > 2 {
-		t.Errorf("healed %d times at once, want a limit", n)
+	status := w.until(t, "gw/end=1")
+	if n, most := r.Stats().Healed, 2+uint64(time.Since(begin)/time.Second); n < 1 || n > most {
+		t.Errorf("healed %d times at once, want 1 to %d", n, most)
 	}
-	w.until(t, "gw/status=online") // the later ones are healed a second later
+	status = slices.DeleteFunc(status, func(s string) bool { return !strings.HasPrefix(s, "gw/status=") })
+	if len(status) > 0 && status[len(status)-1] != "gw/status=online" {
+		w.until(t, "gw/status=online") // the later ones are healed a second later
+	}
 	for end := time.Now().Add(5 * time.Second); !strings.Contains(r.log.String(), "overwritten") && time.Now().Before(end); {
 		time.Sleep(20 * time.Millisecond) // it is told when the connection has lived on for a while
 	}
