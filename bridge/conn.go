@@ -57,6 +57,7 @@ type conn struct {
 	code   byte       // CONNACK's return code
 	cause  error      // given to fail
 	armed  time.Time  // when the write deadline was last set
+	limit  time.Time  // no write lasts longer; zero: it has its time
 	closed bool
 	asked  map[uint16]int // how many filters a SUBSCRIBE has that is not answered yet, by its identifier
 }
@@ -77,6 +78,16 @@ func (c *conn) fail(cause error) {
 	}
 	c.mu.Unlock()
 	c.raw.SetDeadline(time.Unix(1, 0))
+}
+
+// until limits all writes from here on, and the one that waits now, until it is called again.
+func (c *conn) until(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cause == nil {
+		c.limit, c.armed = t, time.Time{}
+		c.raw.SetWriteDeadline(t)
+	}
 }
 
 // failure returns what was given to fail, or nil.
@@ -133,7 +144,11 @@ func (c *conn) Write(p []byte) (int, error) {
 	}
 	if now := time.Now(); now.Sub(c.armed) > c.timeout/4 { // not with each write: it costs as much as a small one
 		c.armed = now
-		c.Conn.SetWriteDeadline(now.Add(c.timeout))
+		end := now.Add(c.timeout)
+		if !c.limit.IsZero() && c.limit.Before(end) {
+			end = c.limit
+		}
+		c.Conn.SetWriteDeadline(end)
 	}
 	c.mu.Unlock()
 	n, err := c.Conn.Write(p)

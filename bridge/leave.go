@@ -24,6 +24,7 @@ func (s *Session) stop(p *peer) {
 // leave sends what is left before the mark, until limit at most, says farewell on the status topic, clears topics, and disconnects.
 func (s *Session) leave(p *peer, limit time.Time, farewell string, gone ...string) {
 	ok := true
+	p.conn.until(limit)
 	for ok && time.Now().Before(limit) {
 		if !p.flight.free(inFlight - 1) {
 			ok = s.await(p, inFlight-1, limit)
@@ -37,7 +38,10 @@ func (s *Session) leave(p *peer, limit time.Time, farewell string, gone ...strin
 			break
 		}
 		if !it.online {
-			ok = s.send(p, it, time.Now()) == nil
+			if err := s.send(p, it, time.Now()); err != nil {
+				p.conn.fail(err) // a part of it may have been sent: nothing can follow
+				ok = false
+			}
 		}
 	}
 	if ok {
@@ -45,6 +49,7 @@ func (s *Session) leave(p *peer, limit time.Time, farewell string, gone ...strin
 	}
 	p.live.Store(false) // from here on our status is not online
 	if !p.conn.gone() {
+		p.conn.until(time.Now().Add(farewellWithin))
 		left, _ := p.flight.counts() // what is overdue by now is given up
 		said := s.send(p, s.status(farewell), time.Now()) == nil
 		for _, topic := range gone {
@@ -67,7 +72,8 @@ func (s *Session) leave(p *peer, limit time.Time, farewell string, gone ...strin
 // await writes what was put together and waits until at most n messages are in flight. It returns false at limit, or when the
 // connection ends.
 func (s *Session) await(p *peer, n int, limit time.Time) bool {
-	if p.flush() != nil {
+	if err := p.flush(); err != nil {
+		p.conn.fail(err)
 		return false
 	}
 	timer := time.NewTimer(time.Until(limit))

@@ -103,6 +103,8 @@ func (s *Session) serve(ctx, try context.Context, p *peer, start time.Time) erro
 		p.conn.fail(err)
 		return s.ended(p)
 	}
+	// A write that waits when we are to stop does not get its whole time.
+	defer context.AfterFunc(ctx, func() { p.conn.until(time.Now().Add(leaveWithin)) })()
 	s.mu.Lock()
 	s.flight = p.flight
 	s.mu.Unlock()

@@ -394,6 +394,22 @@ func TestSessionHalfOpen(t *testing.T) {
 	settled(t, base+2)
 }
 
+// TestSessionStopsWhileStuck: a broker that reads nothing any more has our writes wait, which the program does not do for long.
+func TestSessionStopsWhileStuck(t *testing.T) {
+	t.Parallel()
+	b := mqtttest.StartEmbedded(t, "")
+	p := mqtttest.StartProxy(t, b.Addr())
+	r := startSession(t, SessionConfig{Broker: "tcp://" + p.Addr(), Timeout: time.Minute})
+	r.await(t, true)
+	p.Stuck.Store(true)
+	m := eventMsg("gw/e", strings.Repeat("x", 2_000_000))
+	for range 60 { // more than the kernel's buffers hold
+		r.Publish(m)
+	}
+	time.Sleep(100 * time.Millisecond)
+	r.stop() // within 8 s, where a write has a minute
+}
+
 func TestSessionStopsWhileFrozen(t *testing.T) {
 	b := mqtttest.StartEmbedded(t, "")
 	p := mqtttest.StartProxy(t, b.Addr())

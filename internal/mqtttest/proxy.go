@@ -6,11 +6,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // Proxy passes TCP connections on to a target, and disturbs them.
 type Proxy struct {
 	Frozen  atomic.Bool // nothing is passed on, in either direction, and nothing is closed
+	Stuck   atomic.Bool // nothing is read any more, so that whoever writes soon waits
 	Closed  atomic.Bool // new connections are closed at once
 	Accepts atomic.Int64
 
@@ -88,6 +90,13 @@ func (p *Proxy) accept() {
 	}
 }
 
+// has tells whether the connection was not killed.
+func (p *Proxy) has(c net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.conns[c]
+}
+
 func (p *Proxy) pass(from, to net.Conn) {
 	defer func() {
 		from.Close()
@@ -100,6 +109,9 @@ func (p *Proxy) pass(from, to net.Conn) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
+		for p.Stuck.Load() && p.has(from) {
+			time.Sleep(5 * time.Millisecond)
+		}
 		if p.Frozen.Load() { // swallow
 			if err != nil {
 				return
