@@ -148,8 +148,8 @@ func TestWeek(t *testing.T) {
 	var look []at
 	reconnects := func() int { return int(h.session.Stats().Connects) - 1 }
 	// One hand for all buttons: a burst is told before the next, so that the chip's memory of 1024 edges does not overflow.
-	press := func() {
-		for range weekBurst {
+	press := func(times int) {
+		for range times {
 			for i := range uint32(weekButtons) {
 				h.sim.Press(i)
 				h.sim.Release(i)
@@ -180,17 +180,25 @@ func TestWeek(t *testing.T) {
 		look = append(look, at{mem.HeapAlloc, runtime.NumGoroutine(), descriptors(t)})
 	}
 	const looks = 40
+	var cut uint64 // the messages that were acknowledged when the connection was cut last
 	began := time.Now()
 	for i := 1; i <= looks; i++ {
 		due := func(whole int) int { return n(whole) * i / looks }
 		for edges < due(weekEdges) || reconnects() < due(weekReconnects) || reloads < due(weekReloads) || int(h.session.Stats().Sent) < due(weekMessages) {
-			if edges < due(weekEdges) || int(h.session.Stats().Sent) < due(weekMessages) {
-				press()
+			s := h.session.Stats()
+			switch {
+			case edges < due(weekEdges):
+				press(weekBurst)
+			case s.Queued == 0: // more messages, or more of them for the next connection
+				press(1)
+			default:
+				time.Sleep(50 * time.Microsecond)
 			}
 			if reloads < due(weekReloads) {
 				reload()
 			}
-			if reconnects() < due(weekReconnects) && online() {
+			if s.Connected && reconnects() < due(weekReconnects) && s.Sent >= cut+weekMessages/weekReconnects {
+				cut = s.Sent // each connection gets its share of the messages
 				h.proxy.Kill()
 			}
 		}
@@ -199,7 +207,7 @@ func TestWeek(t *testing.T) {
 	took := time.Since(began)
 
 	// The whole chain is as the last edges have left it: each light was toggled by each press.
-	press()
+	press(weekBurst)
 	rest()
 	for i := range weekButtons {
 		want := edges/weekButtons/2%2 == 1
