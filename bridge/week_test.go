@@ -18,7 +18,7 @@ import (
 	"gatewayd/internal/mqtttest"
 )
 
-var week = flag.Float64("week", 0, "the part of a compressed week that TestWeek lives through: 1 takes an hour; 0: a thousandth")
+var week = flag.Float64("week", 0, "the part of a compressed week that TestWeek lives through: 1 takes half an hour; 0: a thousandth")
 
 // A week: what a busy house sees in far more than that.
 const (

@@ -3,7 +3,7 @@
 # own; what it starts it ends. A line for each step; the measured lines of each test below it; a table for docs/reliability.md at the end.
 #
 # torture.sh [-t MINUTES] [NAME ...]   NAME: broker week buses reload hostile cluster service fuzz; all by default
-#                                      -t: how long all fuzzing together may take (60); week takes an hour, all others together about 40 minutes
+#                                      -t: how long all fuzzing together may take (60); week takes half an hour, all others together about 40 minutes
 # Exits with 1 if anything failed. Needs go and mosquitto; service needs a kernel for the lab (scripts/lab/kernel.sh).
 set -eu
 cd "$(dirname "$0")/.."

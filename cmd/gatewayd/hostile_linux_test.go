@@ -16,6 +16,9 @@ import (
 // peakMost is how much memory the gateway may have taken at its most, in KiB. Idle it takes 20 MiB in this test.
 const peakMost = 96 << 10
 
+// detected is how many times as much it may be.
+var detected = 1
+
 // A broker that sends all that it can does not end the gateway, fills no memory, and switches nothing that it may not: the demo's house,
 // whose outputs are all off, stays so, and takes a command as it should afterwards.
 func TestHostileBroker(t *testing.T) {
@@ -85,8 +88,8 @@ func TestHostileBroker(t *testing.T) {
 			soon(t, "health", func() bool { return saw("gatewayd/demo/gateway/health") != "" })
 			peak := peakMemory(t, p.Process.Pid)
 			t.Logf("%d KiB at most", peak)
-			if peak > peakMost {
-				t.Errorf("%d KiB of memory, want %d at most", peak, peakMost)
+			if peak > detected*peakMost {
+				t.Errorf("%d KiB of memory, want %d at most", peak, detected*peakMost)
 			}
 			p.ends(t, os.Interrupt)
 		})
