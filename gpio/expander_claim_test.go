@@ -2,6 +2,7 @@ package gpio
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -35,14 +36,14 @@ func TestExpanderClaimLosesNothing(t *testing.T) {
 					rig.claim(c, test.before...)
 					edges, stop := rig.start(c)
 					time.Sleep(100 * time.Millisecond)
-					pressed, first := false, -1
+					var pressed atomic.Bool
+					var first atomic.Int64
+					first.Store(-1)
 					rig.mu.Lock()
 					rig.spoil = func(n int, _, _ []byte, do func() error) error {
-						if first < 0 {
-							first = n
-						}
-						if n == first+at {
-							pressed = true
+						first.CompareAndSwap(-1, int64(n))
+						if n == int(first.Load())+at {
+							pressed.Store(true)
 							rig.input(3, false)
 							if test.releases {
 								rig.input(3, true)
@@ -52,9 +53,9 @@ func TestExpanderClaimLosesNothing(t *testing.T) {
 					}
 					rig.mu.Unlock()
 					rig.claim(c, test.after...)
-					more = pressed
+					more = pressed.Load()
 					time.Sleep(time.Second)
-					if pressed {
+					if more {
 						wantEdges(t, edges, test.edges...)
 					}
 					if err := stop(); err != nil {

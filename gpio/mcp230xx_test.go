@@ -254,10 +254,10 @@ func TestMCP23017SharedInterrupt(t *testing.T) {
 					wantEdges(t, edges[1-i])
 				}
 				rig.play("0x20 input b4 "+level, "0x21 input b4 "+level)
+				time.Sleep(30 * time.Millisecond) // past a scan at Poll, should one chip have been quicker than the other
 				for i := range 2 {
 					wantEdges(t, edges[i], "12 "+level)
 				}
-				time.Sleep(30 * time.Millisecond) // past a scan at Poll, should one chip have been quicker than the other
 			}
 		}
 		rig.transfers()
