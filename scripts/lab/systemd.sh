@@ -52,7 +52,8 @@ ExecStart=/bin/sh /lab/job/tests.sh
 U
 cat >lab/job/tests.sh <<T
 code=0
-/lab/bin/e2e.test -test.v -test.run '$RUN' -test.timeout 420s >/run/e2e 2>&1 || code=\$?
+/lab/bin/e2e.test -test.v -test.run '$RUN' -test.timeout 200s >/run/e2e 2>&1 || code=\$?
+! grep -q '^panic: test timed out' /run/e2e || code=124 # as boot.sh has it
 sed -n -E 's/^--- (PASS|FAIL|SKIP): /\1  e2e, under systemd: /p' /run/e2e | sed -e 's/^PASS/pass/' -e 's/^SKIP/skip/' >/dev/console
 [ \$code = 0 ] || { echo "--- all of e2e under systemd, which ended with \$code:"; cat /run/e2e; journalctl --no-pager -u gatewayd -n 200; } >/dev/console
 echo \$code >/lab/job/status
