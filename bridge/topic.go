@@ -13,6 +13,9 @@ const Prefix = "gatewayd"
 // Reserved are the names that no point can have: they are topic levels of the gateway itself.
 var Reserved = []string{"status", "gateway"}
 
+// ReservedBelow are the topic levels below a point that no quantity can be called by.
+var ReservedBelow = []string{"set", "error", "availability", "event", "late"}
+
 // Topics is the topic layout of one gateway: the one table by which topics are built and parsed.
 //
 //	gatewayd/<device>/status               online or offline, retained, the last will

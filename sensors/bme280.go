@@ -19,17 +19,22 @@ func init() {
 		Name:     "bme280",
 		Doc:      "Bosch BME280: temperature, humidity and air pressure",
 		Addrs:    addrs,
-		Measures: []Quantity{temperature, humidity, pressure},
+		Measures: []Quantity{bmxTemperature, humidity, bmxPressure},
 		Open:     func(o Options) (Sensor, error) { return openBMx280(o, bmeChipID) },
 	})
 	Register(Driver{
 		Name:     "bmp280",
 		Doc:      "Bosch BMP280: temperature and air pressure",
 		Addrs:    addrs,
-		Measures: []Quantity{temperature, pressure},
+		Measures: []Quantity{bmxTemperature, bmxPressure},
 		Open:     func(o Options) (Sensor, error) { return openBMx280(o, bmpChipID) },
 	})
 }
+
+var (
+	bmxTemperature = temperature.within(-40, 85) // DS002 1.1
+	bmxPressure    = pressure.within(300, 1100)  // DS002 1.3
+)
 
 // Registers, DS002 5.3.
 const (
@@ -205,30 +210,16 @@ func (b *bmx280) readings(data []byte) ([]Reading, error) {
 	c := &b.calib
 	t, fine := c.temperature(rawT)
 	p := c.pressure(rawP, fine) / 100
-	readings := []Reading{{temperature.Name, t}}
-	if err := inRange("temperature", t, -40, 85, "°C"); err != nil { // DS002 1.1
-		return nil, err
-	}
+	readings := []Reading{temperature.is(t)}
 	if b.hum {
 		h := c.humidity(float64(binary.BigEndian.Uint16(data[6:])), fine)
 		// The data sheet's code cuts off at 0 and 100 %: a wet sensor goes some way beyond. A broken one goes far.
-		if err := inRange("humidity", h, -20, 120, "%"); err != nil {
-			return nil, err
+		if !(h >= -20 && h <= 120) {
+			return nil, fmt.Errorf("impossible humidity %.1f %%", h)
 		}
-		readings = append(readings, Reading{humidity.Name, min(max(h, 0), 100)})
+		readings = append(readings, humidity.is(min(max(h, 0), 100)))
 	}
-	if err := inRange("pressure", p, 300, 1100, "hPa"); err != nil { // DS002 1.3
-		return nil, err
-	}
-	return append(readings, Reading{pressure.Name, p}), nil
-}
-
-// inRange refuses what the part cannot measure, NaN too.
-func inRange(what string, v, low, high float64, unit string) error {
-	if v >= low && v <= high {
-		return nil
-	}
-	return fmt.Errorf("impossible %s %.2f %s: the part measures from %v to %v", what, v, unit, low, high)
+	return append(readings, pressure.is(p)), nil
 }
 
 // bmxCalibration are the trimming values, DS002 4.2.2: index 1 is dig_T1 and so on.

@@ -307,7 +307,10 @@ func TestBMxFaults(t *testing.T) {
 					if tt.then != nil {
 						tt.then(c)
 					}
-					_, err = s.Measure(t.Context())
+					var got []Reading
+					if got, err = s.Measure(t.Context()); err == nil {
+						err = Lookup("bme280").check(got, Lookup("bme280").Measures)
+					}
 				}
 				if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 					t.Errorf("got error %v, want %q", err, tt.want)

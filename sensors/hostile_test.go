@@ -75,7 +75,7 @@ func (h *hostile) use(t *testing.T, ctx context.Context, d *Driver) error {
 		err = call("Measure", func() error {
 			readings, err := s.Measure(ctx)
 			if err == nil {
-				if wrong := d.check(readings); wrong != nil {
+				if wrong := d.check(readings, d.Measures); wrong != nil {
 					t.Errorf("readings %v: %v", readings, wrong)
 				}
 			}

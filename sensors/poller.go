@@ -1,20 +1,22 @@
 package sensors
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
 	"log/slog"
-	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
 const (
 	defaultEvery   = 30 * time.Second
 	defaultTimeout = 5 * time.Second
+	defaultMisses  = 3
 	maxSpread      = time.Second            // the first readings come soon
 	grace          = 500 * time.Millisecond // for a driver to return after its time is over
 	minBackoff     = time.Second
@@ -23,22 +25,33 @@ const (
 
 // PollerConfig is how one sensor is read.
 type PollerConfig struct {
-	Name    string // the configured name
-	Driver  *Driver
-	Options Options
+	Name       string // the configured name
+	Driver     *Driver
+	Options    Options
+	Only       []string             // the quantities that are told; nil: all
+	Treatments map[string]Treatment // what becomes of some quantities
+	// Offered is called when a device was opened that measures something else than before, or for the first time, where that is not
+	// always the same (Driver.Offers). It must not block; it may be nil.
+	Offered func()
 	Every   time.Duration // from one measurement to the next; 0: 30 s
-	Timeout time.Duration // of opening and measuring together; 0: 5 s, or Every where that is less
+	Timeout time.Duration // of opening and measuring together; 0: 5 s, or Every where that is less, and Driver.Time more
+	Misses  int           // so many failures in a row, of a sensor that has worked, are told as one; 0: 3
 	Log     *slog.Logger  // may be nil
 }
 
 // Poller reads one sensor. It opens the device, measures on time and never twice at once, tries a failed measurement once
-// more, then drops the device and opens it anew, at ever longer intervals up to a minute.
+// more, then drops the device and opens it anew, at ever longer intervals up to a minute. What was measured goes through the filters.
 type Poller struct {
 	cfg     PollerConfig
 	samples chan<- Sample
-	sensor  Sensor        // nil: not open. Belongs to the helper while there is one
 	soon    chan struct{} // capacity 1
 	told    string        // the failure that was logged last; empty: it measures
+	works   bool          // as it was told last
+
+	// The helper's, while there is one.
+	sensor     Sensor // nil: not open
+	quantities []Quantity
+	chains     map[string]*chain
 }
 
 // NewPoller makes a Poller that sends to samples. It starts nothing.
@@ -47,12 +60,15 @@ func NewPoller(cfg PollerConfig, samples chan<- Sample) *Poller {
 		cfg.Every = defaultEvery
 	}
 	if cfg.Timeout <= 0 {
-		cfg.Timeout = min(defaultTimeout, cfg.Every)
+		cfg.Timeout = min(defaultTimeout, cfg.Every) + cfg.Driver.Time
+	}
+	if cfg.Misses <= 0 {
+		cfg.Misses = defaultMisses
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Poller{cfg: cfg, samples: samples, soon: make(chan struct{}, 1)}
+	return &Poller{cfg: cfg, samples: samples, soon: make(chan struct{}, 1), chains: newChains(cfg.Treatments)}
 }
 
 // Soon has the next measurement be made at once, whenever it is due. It never blocks.
@@ -63,9 +79,10 @@ func (p *Poller) Soon() {
 	}
 }
 
-// Run measures until ctx ends, which is no error, and then closes the device. Each measurement, and each failure to get one,
-// is one Sample; Run blocks while nobody takes it. A driver that does not come back is left to itself: there is never a second
-// call beside it, each measurement that is due says that the sensor is stuck, and at the end Run waits a second for it at most.
+// Run measures until ctx ends, which is no error, and then closes the device. Each measurement is one Sample, and so is each failure,
+// but for the first ones of a sensor that has worked: see PollerConfig.Misses. Run blocks while nobody takes a Sample. A driver that
+// does not come back is left to itself: there is never a second call beside it, each measurement that is due says that the sensor is
+// stuck, and at the end Run waits a second for it at most.
 func (p *Poller) Run(ctx context.Context) error {
 	start := time.Now().Add(p.spread())
 	done := make(chan Sample, 1) // the helper's answer
@@ -81,21 +98,31 @@ func (p *Poller) Run(ctx context.Context) error {
 		}
 		var s Sample
 		if !stuck {
+			if !p.works {
+				for _, c := range p.chains {
+					c.reset()
+				}
+			}
 			s, stuck = p.measure(ctx, done)
 		}
 		if ctx.Err() != nil {
 			break
 		}
-		if stuck {
+		next = after(start, p.cfg.Every, time.Now())
+		switch {
+		case stuck:
 			s = Sample{At: time.Now(), Err: fmt.Errorf("stuck: a measurement has not come back within %v", p.cfg.Timeout+grace)}
-		}
-		p.send(ctx, s)
-		if s.Err == nil || stuck {
+			failures = p.cfg.Misses
+		case s.Err == nil:
 			failures = 0
-			next = after(start, p.cfg.Every, time.Now())
-		} else {
-			next = time.Now().Add(backoff(failures))
+		case errors.Is(s.Err, ErrNotReady):
 			failures++
+		default:
+			next = time.Now().Add(max(backoff(failures), p.cfg.Driver.Every))
+			failures++
+		}
+		if s.Err == nil || !p.works || failures >= p.cfg.Misses {
+			p.send(ctx, s)
 		}
 	}
 	return p.leave(done, stuck)
@@ -178,11 +205,34 @@ func (p *Poller) cycle(ctx context.Context) Sample {
 			break
 		}
 		if s.Err == nil {
+			s.Readings, s.Err = p.treat(s.Readings, s.At)
+		}
+		if s.Err == nil || errors.Is(s.Err, ErrNotReady) {
 			return s
 		}
 	}
 	p.drop()
 	return s
+}
+
+// treat makes of readings what is told of them.
+func (p *Poller) treat(readings []Reading, at time.Time) (told []Reading, err error) {
+	if len(p.cfg.Only) == 0 && len(p.chains) == 0 {
+		return readings, nil
+	}
+	for _, r := range readings {
+		if len(p.cfg.Only) > 0 && !slices.Contains(p.cfg.Only, r.Quantity) {
+			continue
+		}
+		if c := p.chains[r.Quantity]; c != nil {
+			if err := c.pass(&r, at); err != nil {
+				return nil, fmt.Errorf("%s: %w", r.Quantity, err)
+			}
+			r.Quantity = cmp.Or(c.name, r.Quantity)
+		}
+		told = append(told, r)
+	}
+	return told, nil
 }
 
 // late is the error of a measurement that came after its time was over.
@@ -195,17 +245,24 @@ func late(limit time.Duration, err error) error {
 
 func (p *Poller) once(ctx context.Context) ([]Reading, error) {
 	if p.sensor == nil {
-		s, err := p.cfg.Driver.Open(p.cfg.Options)
+		offered, err := p.cfg.Driver.Quantities(p.cfg.Options)
 		if err != nil {
 			return nil, err
 		}
-		p.sensor = s
+		if p.cfg.Offered != nil && p.cfg.Driver.Offers != nil && !slices.Equal(offered, p.quantities) {
+			p.cfg.Offered()
+		}
+		p.quantities = offered
+		if p.sensor, err = p.cfg.Driver.Open(p.cfg.Options); err != nil {
+			p.sensor = nil
+			return nil, err
+		}
 	}
 	readings, err := p.sensor.Measure(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.cfg.Driver.check(readings); err != nil {
+	if err := p.cfg.Driver.check(readings, p.quantities); err != nil {
 		return nil, err
 	}
 	return readings, nil
@@ -218,26 +275,26 @@ func (p *Poller) drop() {
 	p.sensor = nil
 }
 
-// check tells whether readings are what the driver promises: each quantity once, each a number.
-func (d *Driver) check(readings []Reading) error {
+// check tells whether readings are those of the quantities: each once, each a number that the part can measure.
+func (d *Driver) check(readings []Reading, quantities []Quantity) error {
 	seen := map[string]bool{}
 	for _, r := range readings {
-		if seen[r.Quantity] {
+		at := slices.IndexFunc(quantities, func(q Quantity) bool { return q.Name == r.Quantity })
+		switch {
+		case seen[r.Quantity]:
 			return fmt.Errorf("two readings of %s: the driver %s is wrong", r.Quantity, d.Name)
+		case at < 0:
+			return fmt.Errorf("a reading of %q, which nobody asked for: the driver %s is wrong", r.Quantity, d.Name)
 		}
-		if math.IsNaN(r.Value) || math.IsInf(r.Value, 0) {
-			return fmt.Errorf("%s is no number (%v)", r.Quantity, r.Value)
+		if err := quantities[at].check(r.Value); err != nil {
+			return err
 		}
 		seen[r.Quantity] = true
 	}
-	for _, q := range d.Measures {
+	for _, q := range quantities {
 		if !seen[q.Name] {
 			return fmt.Errorf("no reading of %s", q.Name)
 		}
-		delete(seen, q.Name)
-	}
-	for name := range seen {
-		return fmt.Errorf("a reading of %q, which nobody asked for: the driver %s is wrong", name, d.Name)
 	}
 	return nil
 }
@@ -245,6 +302,7 @@ func (d *Driver) check(readings []Reading) error {
 // send completes and sends the sample, and logs when the sensor fails, fails otherwise, or works again.
 func (p *Poller) send(ctx context.Context, s Sample) {
 	s.Sensor = p.cfg.Name
+	p.works = s.Err == nil
 	if s.Err != nil {
 		s.Err = fmt.Errorf("sensor %q (%s): %w", p.cfg.Name, p.cfg.Driver.Name, s.Err)
 		if text := s.Err.Error(); text != p.told {

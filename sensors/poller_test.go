@@ -21,7 +21,7 @@ type part struct {
 	measure                  func(ctx context.Context, n int) ([]Reading, error)
 }
 
-var good = []Reading{{"temperature", 21}, {"humidity", 50}}
+var good = []Reading{temperature.is(21), humidity.is(50)}
 
 func (p *part) driver() *Driver {
 	return &Driver{Name: "part", Measures: []Quantity{temperature, humidity}, Open: func(Options) (Sensor, error) {
@@ -100,7 +100,7 @@ func TestPollerSpread(t *testing.T) {
 	seen := map[time.Duration]bool{}
 	for _, name := range []string{"attic", "cellar", "garden", "attic"} {
 		for _, every := range []time.Duration{200 * time.Millisecond, time.Hour} {
-			d := NewPoller(PollerConfig{Name: name, Every: every}, nil).spread()
+			d := NewPoller(PollerConfig{Name: name, Driver: new(Driver), Every: every}, nil).spread()
 			if d < 0 || d >= min(every, time.Second) {
 				t.Errorf("%s every %v: %v", name, every, d)
 			}
@@ -159,7 +159,7 @@ func TestPollerOpensAnew(t *testing.T) {
 		}
 		p := &part{open: func(int) error { return fail() }}
 		p.measure = func(context.Context, int) ([]Reading, error) { return good, fail() }
-		samples, log, _ := poll(t, PollerConfig{Name: "attic", Driver: p.driver(), Every: 10 * time.Second}, 15*time.Minute)
+		samples, log, _ := poll(t, PollerConfig{Name: "attic", Driver: p.driver(), Every: 10 * time.Second, Misses: 1}, 15*time.Minute)
 		var failed []Sample
 		for _, s := range samples {
 			if s.Err != nil {
@@ -202,9 +202,9 @@ func TestPollerWrongReadings(t *testing.T) {
 		{"none", "no reading of temperature", nil},
 		{"one missing", "no reading of humidity", good[:1]},
 		{"twice", "two readings of temperature", []Reading{good[0], good[0], good[1]}},
-		{"unknown", `"colour"`, []Reading{good[0], good[1], {"colour", 1}}},
-		{"NaN", "humidity is no number", []Reading{good[0], {"humidity", math.NaN()}}},
-		{"infinite", "temperature is no number", []Reading{{"temperature", math.Inf(-1)}, good[1]}},
+		{"unknown", `"colour"`, []Reading{good[0], good[1], {Quantity: "colour", Value: 1}}},
+		{"NaN", "humidity is no number", []Reading{good[0], humidity.is(math.NaN())}},
+		{"infinite", "temperature is no number", []Reading{temperature.is(math.Inf(-1)), good[1]}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

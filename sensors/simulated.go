@@ -32,9 +32,9 @@ func (s *simulated) Measure(ctx context.Context) ([]Reading, error) {
 	t := time.Since(s.start)
 	warm := s.wave(t, time.Hour) + s.wave(t, 15*time.Minute)/4
 	return []Reading{
-		{temperature.Name, 21.5 + 1.2*warm + noise(0.01)},
-		{humidity.Name, 48 - 4*warm + 3*s.wave(t, 2*time.Hour) + noise(0.1)},
-		{pressure.Name, 1013 + 6*s.wave(t, 11*time.Hour) + noise(0.03)},
+		temperature.is(21.5 + 1.2*warm + noise(0.01)),
+		humidity.is(48 - 4*warm + 3*s.wave(t, 2*time.Hour) + noise(0.1)),
+		pressure.is(1013 + 6*s.wave(t, 11*time.Hour) + noise(0.03)),
 	}, nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"gatewayd/internal/backlog"
 	"gatewayd/internal/clock"
 	"gatewayd/internal/config"
+	"gatewayd/internal/i2cmux"
 )
 
 // How long the parts have to end. With the bridge's outputs, which take 1.5 s at most, that makes 5 s.
@@ -28,6 +29,8 @@ type gateway struct {
 	session *bridge.Session
 	wiring  atomic.Pointer[wiring]
 	hw      hardware
+	muxes   i2cmux.Muxes
+	learned chan struct{} // capacity 1: a device measures what was not known
 	gauges  *gauges
 	memory  *memory // nil: nothing outlives a crash
 	manner  manner
@@ -59,7 +62,7 @@ type manner struct {
 
 // newGateway builds the parts of a configuration. It starts nothing, and opens nothing but for what an earlier run has left.
 func newGateway(cfg *config.Config, hw hardware, log *slog.Logger, m manner) (*gateway, error) {
-	g := &gateway{hw: hw, gauges: newGauges(hw.sys()), memory: m.memory, manner: m, log: log, began: clock.Now(), hardware: newCrew("hardware", log), cfg: cfg}
+	g := &gateway{hw: hw, gauges: newGauges(hw.sys()), memory: m.memory, manner: m, log: log, began: clock.Now(), learned: make(chan struct{}, 1), hardware: newCrew("hardware", log), cfg: cfg}
 	g.wiring.Store(new(wiring))
 	parts := bridge.Parts{
 		Set: g.set,
@@ -107,6 +110,14 @@ func newGateway(cfg *config.Config, hw hardware, log *slog.Logger, m manner) (*g
 	g.begins = g.rewire(g.wiring.Load(), cfg, claimed)
 	g.carryOut(g.begins)
 	return g, nil
+}
+
+// learn has the configuration looked at again: what a device measures is known only now.
+func (g *gateway) learn() {
+	select {
+	case g.learned <- struct{}{}:
+	default:
+	}
 }
 
 // set hands a wish to the bank of its line.

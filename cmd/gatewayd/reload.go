@@ -50,6 +50,9 @@ func (r *reloads) run(ctx context.Context, g *gateway) {
 				return
 			}
 		case <-r.asked:
+		case <-g.learned:
+			g.relearn(ctx)
+			continue
 		}
 		r.once(ctx, g, itself)
 		wait(ctx, reloadPause)
@@ -91,6 +94,22 @@ func (r *reloads) once(ctx context.Context, g *gateway, itself bool) {
 	}
 	r.log.Info(fmt.Sprintf("reloaded: %s; %v", what, time.Since(began).Round(100*time.Microsecond)), "config", r.path)
 	g.bridge.Report()
+}
+
+// relearn goes on with the configuration that runs, which says more now that a device is there that was not.
+func (g *gateway) relearn(ctx context.Context) {
+	cfg, err := g.cfg.Anew()
+	what := ""
+	if err == nil {
+		what, err = g.reload(ctx, cfg)
+	}
+	switch {
+	case ctx.Err() != nil:
+	case err != nil: // it was good before
+		g.bridge.Complain("a sensor measures more than was known, but that does not fit: " + reason(err))
+	case what != "":
+		g.log.Info("a sensor measures more than was known: " + what)
+	}
 }
 
 func (r *reloads) loaded() (*config.Config, []config.Problem, error) {

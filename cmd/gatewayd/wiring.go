@@ -109,7 +109,7 @@ func (g *gateway) rewire(was *wiring, cfg, claimed *config.Config) *rewiring {
 		}
 	}
 	for _, s := range cfg.Sensors {
-		at := slices.IndexFunc(was.sensors, func(old *wiredSensor) bool { return old.cfg == s })
+		at := slices.IndexFunc(was.sensors, func(old *wiredSensor) bool { return reflect.DeepEqual(old.cfg, s) })
 		if at >= 0 {
 			r.next.sensors = append(r.next.sensors, was.sensors[at])
 			continue
@@ -194,11 +194,18 @@ func (g *gateway) newChip(u, with use) *wiredChip {
 func (g *gateway) newSensor(s config.Sensor) *wiredSensor {
 	p := &wiredSensor{cfg: s}
 	p.part = part{name: fmt.Sprintf("sensor %q", s.Name), place: s.Name, run: func(ctx context.Context) error { return p.poller.Run(ctx) }}
-	options := sensors.Options{Addr: s.Addr}
+	options := sensors.Options{Name: s.Name, Addr: s.Addr, Settings: s.Settings}
 	if len(s.Driver.Addrs) > 0 {
 		options.Bus, p.place = g.hw.bus(s.Bus), i2cPlace(s.Bus, s.Addr)
+		if s.Mux != 0 {
+			options.Bus = g.muxes.Channel(options.Bus, s.Mux, s.Channel)
+			p.place = fmt.Sprintf("%s, behind 0x%02x on channel %d", p.place, s.Mux, s.Channel)
+		}
 	}
-	p.poller = sensors.NewPoller(sensors.PollerConfig{Name: s.Name, Driver: s.Driver, Options: options, Every: s.Every, Log: g.log}, g.bridge.Samples())
+	p.poller = sensors.NewPoller(sensors.PollerConfig{
+		Name: s.Name, Driver: s.Driver, Options: options, Every: s.Every, Misses: s.Misses, Only: s.Measures, Treatments: s.Treatments,
+		Offered: g.learn, Log: g.log,
+	}, g.bridge.Samples())
 	return p
 }
 

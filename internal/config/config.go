@@ -99,11 +99,17 @@ func (c *Chip) LineName(offset uint32) string {
 
 // Sensor is a sensor's hardware side.
 type Sensor struct {
-	Name   string
-	Driver *sensors.Driver
-	Bus    int
-	Addr   uint16 // 0 for a driver that has no addresses
-	Every  time.Duration
+	Name       string
+	Driver     *sensors.Driver
+	Bus        int
+	Addr       uint16 // 0 for a driver that has no addresses
+	Mux        uint16 // the address of the mux that it is behind; 0: none
+	Channel    int    // of the mux
+	Settings   sensors.Settings
+	Every      time.Duration
+	Misses     int
+	Measures   []string                     // the quantities that are told; nil: all
+	Treatments map[string]sensors.Treatment // what becomes of some of them
 }
 
 // Load reads the file at path, or standard input if path is "-". The error holds Errors if the configuration has mistakes; any
@@ -163,7 +169,7 @@ func Parse(file string, data []byte) (c *Config, warnings []Problem, err error) 
 }
 
 func parse(file string, data []byte, more func(*draft)) (*Config, []Problem, error) {
-	d := &draft{notes: notes{file: file}}
+	d := &draft{notes: notes{file: file}, data: data, besides: more}
 	presets(rootKeys, d)
 	if n := d.parseDocument(data); n != nil && !isNull(n) {
 		readSection(&d.notes, n, "", rootKeys, nil, d)
@@ -177,6 +183,13 @@ func parse(file string, data []byte, more func(*draft)) (*Config, []Problem, err
 		return nil, warnings, err
 	}
 	return d.build(), warnings, nil
+}
+
+// Anew reads the same text once more: what sensors of the kernel's measure can be asked of them only when they are there. The
+// Config must come from Load or Parse.
+func (c *Config) Anew() (*Config, error) {
+	made, _, err := parse(c.from.file, c.from.data, c.from.besides)
+	return made, err
 }
 
 // Print writes the complete configuration as YAML, all defaults included, from which Parse makes an equal Config. There are no secrets

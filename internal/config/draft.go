@@ -12,6 +12,8 @@ import (
 // draft is a configuration while it is read and checked: everything as it stands in the file, with its place there.
 type draft struct {
 	notes
+	data       []byte       // the file
+	besides    func(*draft) // what is checked of it besides
 	root       place
 	device, id string
 	stateFile  string

@@ -117,12 +117,12 @@ func (d *draft) checkClass(p point, can []string) {
 	switch {
 	case e.Component == bridge.NoComponent:
 		msg = "what is not announced (component: none) has no device class: remove this key"
-	case isSensor && s.driver == nil:
-	case isSensor && len(s.driver.Measures) != 1:
-		msg = fmt.Sprintf("%s has %d readings, each with a device class of its own: remove this key", a(s.driver.Name), len(s.driver.Measures))
+	case isSensor && (s.driver == nil || s.unknown):
+	case isSensor && len(s.told) != 1:
+		msg = fmt.Sprintf("%s has %d readings, each with a device class of its own: remove this key", a(s.driver.Name), len(s.told))
 	case e.DeviceClass == bridge.NoComponent && classes != nil, slices.Contains(classes, e.DeviceClass):
-		if isSensor && e.DeviceClass != bridge.NoComponent && !bridge.ClassFits(e.DeviceClass, s.driver.Measures[0].Unit) {
-			msg = fmt.Sprintf("%s does not fit the unit of the %s, %s: remove this key", said, s.driver.Measures[0].Name, s.driver.Measures[0].Unit)
+		if isSensor && e.DeviceClass != bridge.NoComponent && !bridge.ClassFits(e.DeviceClass, s.told[0].Unit) {
+			msg = fmt.Sprintf("%s does not fit the unit of the %s, %s: remove this key", said, s.told[0].Name, s.told[0].Unit)
 		}
 	default:
 		msg = said + " is not a device class of " + a(e.Component)

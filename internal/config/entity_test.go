@@ -71,7 +71,7 @@ func TestSensorClass(t *testing.T) {
 		"distanse":    `"distanse" is not a device class of a sensor, did you mean "distance"?`,
 	} {
 		d := &draft{}
-		s := &sensor{driver: one}
+		s := &sensor{driver: one, told: one.Measures}
 		s.name, s.node = "tank", &yaml.Node{}
 		s.home.DeviceClass, s.home.given = class, map[string]*yaml.Node{"device_class": {}}
 		d.points = []point{s}

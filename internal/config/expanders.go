@@ -99,7 +99,7 @@ func (d *draft) checkExpander(c *chip) {
 		if c.bad["bus"] {
 			continue
 		}
-		d.takeAddress(n, path, c.bus, a, fmt.Sprintf("chip %q", c.parts[i].Name))
+		d.takeAddress(n, path, busAddr{bus: c.bus, addr: a}, fmt.Sprintf("chip %q", c.parts[i].Name))
 	}
 	if c.bad["bus"] {
 		return

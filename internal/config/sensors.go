@@ -14,31 +14,123 @@ import (
 // sensor is a source of readings.
 type sensor struct {
 	base
-	driver *sensors.Driver // nil: not known
-	bus    int
-	addr   uint16
-	every  time.Duration
-	topic  string
-	qos    byte
-	retain bool
+	driver   *sensors.Driver // nil: not known
+	bus      int
+	addr     uint16
+	mux      uint16 // 0: none
+	channel  int
+	settings sensors.Settings // of the driver's own keys
+	every    time.Duration
+	misses   int
+	measures []string    // those that are told; nil: all
+	treated  []*quantity // what becomes of some of them
+	unknown  bool        // what it measures is not known, and was told
+	told     []sensors.Quantity
+	topic    string
+	qos      byte
+	retain   bool
 	offline
 }
 
-var sensorKeys = slices.Concat(
+// sensorKeys are the keys of every sensor; those of its driver come in between.
+var sensorHead, sensorTail = slices.Concat(
 	baseKeys(func(s *sensor) *base { return &s.base }),
 	[]key[*sensor]{
 		field("type", "which sensor it is", driver, func(s *sensor) **sensors.Driver { return &s.driver }).required(),
 		onlyWithAddress(field("bus", "the I2C bus: 1 is /dev/i2c-1", integer[int]("the number of an I2C bus", 0, 255),
 			func(s *sensor) *int { return &s.bus }, 1)),
 		onlyWithAddress(field("address", "the I2C address; the usual one of its type unless said", address, func(s *sensor) *uint16 { return &s.addr })),
+		onlyWithAddress(field("mux", "the address of the PCA9548 or TCA9548 that it is behind, 0x70 to 0x77", address, func(s *sensor) *uint16 { return &s.mux })),
+		onlyBehindMux(field("channel", "which of the mux's channels it is on", integer[int]("a channel", 0, 7), func(s *sensor) *int { return &s.channel })),
+	},
+), slices.Concat(
+	[]key[*sensor]{
 		field("every", "how often it measures", duration(time.Second, 24*time.Hour), func(s *sensor) *time.Duration { return &s.every }, 30*time.Second),
+		field("misses", "after so many failures in a row it is not available", integer[int]("a number of measurements", 1, 100),
+			func(s *sensor) *int { return &s.misses }, 3),
+		field("measures", "which of its quantities are told; all unless said", several(name), func(s *sensor) *[]string { return &s.measures }),
+		quantitiesKey,
 		field("topic", "its readings are published below it, as <topic>/temperature", topic, func(s *sensor) *string { return &s.topic }),
 	},
 	deliveryKeys(func(s *sensor) *byte { return &s.qos }, func(s *sensor) *bool { return &s.retain }),
-	[]key[*sensor]{offlineKey("whether each reading is kept and told late, or the latest is told, when the broker was away", func(s *sensor) *offline { return &s.offline })},
+	[]key[*sensor]{
+		offlineKey("whether each reading is kept and told late, or the latest is told, when the broker was away", func(s *sensor) *offline { return &s.offline }),
+		entityGroup[*sensor](),
+	},
 )
 
-var sensorList = pointList("sensors", "sensor", "what measures", func() *sensor { return new(sensor) }, sensorKeys)
+var sensorList = list("sensors", "what measures", func() *sensor { return &sensor{settings: sensors.Settings{}} }, sensorKeysOf,
+	func(d *draft, s *sensor) {
+		s.kind = "sensor"
+		d.points = append(d.points, s)
+	}, all[*sensor])
+
+// sensorKeysOf gives the keys of the sensor's driver, which stands among them. As long as it is not known, every driver's keys will do.
+func sensorKeysOf(n *yaml.Node, s *sensor) (keys, elsewhere []key[*sensor]) {
+	d := s.driver
+	if n != nil && n.Kind == yaml.MappingNode {
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if n.Content[i].Value == "type" {
+				d = sensors.Lookup(n.Content[i+1].Value)
+			}
+		}
+	}
+	for _, other := range sensors.Drivers() {
+		for _, k := range other.Keys {
+			if d == nil || !slices.ContainsFunc(d.Keys, func(own sensors.Key) bool { return own.Name == k.Name }) {
+				k.Must, k.Default = false, ""
+				if !slices.Contains(names(elsewhere), k.Name) {
+					elsewhere = append(elsewhere, driverKey(k))
+				}
+			}
+		}
+	}
+	if d == nil {
+		return slices.Concat(sensorHead, elsewhere, sensorTail), nil
+	}
+	var own []key[*sensor]
+	for _, k := range d.Keys {
+		own = append(own, driverKey(k))
+	}
+	return slices.Concat(sensorHead, own, sensorTail), elsewhere
+}
+
+// driverKey is a key of a driver's own.
+func driverKey(k sensors.Key) key[*sensor] {
+	one := scalar(k.Want, func(s string) (string, error) {
+		if err := checkText(s, 200); err != nil {
+			return s, err
+		}
+		if err := k.Check(s); err != nil {
+			return s, fmt.Errorf("%s: %w", quote(s), err)
+		}
+		return s, nil
+	}, plain)
+	as := several(one)
+	if !k.List {
+		as = value[[]string]{want: k.Want, node: as.node, parse: func(n *yaml.Node, complain func(*yaml.Node, string)) ([]string, bool) {
+			v, ok := one.parse(n, complain)
+			return []string{v}, ok
+		}}
+	}
+	made := key[*sensor]{
+		name: k.Name, doc: k.Doc, want: as.want, must: k.Must,
+		preset: func(s *sensor) {
+			if k.Default != "" {
+				s.settings[k.Name] = []string{k.Default}
+			}
+		},
+		read: func(r *notes, n *yaml.Node, path string, s *sensor) bool {
+			v, ok := as.parse(n, func(n *yaml.Node, msg string) { r.errorf(n, path, "%s", msg) })
+			if ok {
+				s.settings[k.Name] = v
+			}
+			return ok
+		},
+		node: func(s *sensor) *yaml.Node { return as.node(s.settings[k.Name]) },
+	}
+	return made
+}
 
 // driver is a type of sensor. The drivers are looked up late, since they register themselves.
 var driver = scalar("a type of sensor, such as bme280", func(s string) (*sensors.Driver, error) {
@@ -71,12 +163,37 @@ func onlyWithAddress(k key[*sensor]) key[*sensor] {
 	return k
 }
 
+// onlyBehindMux leaves a key out where there is no mux.
+func onlyBehindMux(k key[*sensor]) key[*sensor] {
+	node := k.node
+	k.node = func(s *sensor) *yaml.Node {
+		if s.mux == 0 {
+			return nil
+		}
+		return node(s)
+	}
+	return k
+}
+
 func (s *sensor) connect(d *draft) {
 	if s.driver == nil {
 		return
 	}
+	s.connectBus(d)
+	if least := s.driver.Every; s.every < least && !s.bad["every"] {
+		if s.has("every") {
+			s.errorf(&d.notes, "every", "%s is too often for a %s: it can measure every %s", bridge.Hours(s.every), s.driver.Name, bridge.Hours(least))
+		} else {
+			s.every = least
+		}
+	}
+	s.choose(d)
+}
+
+// connectBus finds its place on an I2C bus.
+func (s *sensor) connectBus(d *draft) {
 	if len(s.driver.Addrs) == 0 {
-		for _, k := range []string{"bus", "address"} {
+		for _, k := range []string{"bus", "address", "mux", "channel"} {
 			if s.has(k) {
 				s.errorf(&d.notes, k, "%s is not on an I2C bus: remove this key", s.driver.Name)
 			}
@@ -104,14 +221,36 @@ func (s *sensor) connect(d *draft) {
 		return
 	}
 	n, path := s.at("address")
-	d.takeAddress(n, path, s.bus, s.addr, fmt.Sprintf("sensor %q", s.name))
+	where := busAddr{bus: s.bus, addr: s.addr}
+	switch {
+	case s.bad["mux"] || s.bad["channel"]:
+		return
+	case s.mux == 0 && s.has("channel"):
+		s.errorf(&d.notes, "channel", "the channel of which mux? Write its address, too: mux: 0x70")
+		return
+	case s.mux == 0:
+	case s.mux < 0x70 || s.mux > 0x77:
+		s.errorf(&d.notes, "mux", "0x%02x is no address of a PCA9548 or TCA9548: they go from 0x70 to 0x77", s.mux)
+		return
+	case !s.has("channel"):
+		s.errorf(&d.notes, "mux", "which of its channels? Write channel: 0, or up to 7")
+		return
+	default:
+		where.mux, where.channel = s.mux, s.channel
+		at, muxPath := s.at("mux")
+		d.takeMux(at, muxPath, s.bus, s.mux)
+	}
+	d.takeAddress(n, path, where, fmt.Sprintf("sensor %q", s.name))
+}
+
+// options are what its driver is to know of it; the bus comes later.
+func (s *sensor) options() sensors.Options {
+	return sensors.Options{Name: s.name, Addr: s.addr, Settings: s.settings}
 }
 
 func (s *sensor) bridge() bridge.Sensor {
 	made := bridge.Sensor{Name: s.name, Label: s.label, Topic: s.topic, QoS: s.qos, Retain: s.retain, Every: s.every, Entity: s.home.Entity, Keep: s.offline == offlineKeep}
-	if s.driver != nil {
-		made.Quantities = s.driver.Measures
-	}
+	made.Quantities = s.told
 	return made
 }
 
@@ -124,17 +263,23 @@ func (s *sensor) shown(*bridge.Config) (bridge.Entity, []string) {
 
 func (s *sensor) topics(t *bridge.Topics) (states []string) {
 	s.topic = t.State(s.name)
-	if s.driver != nil {
-		for _, q := range s.driver.Measures {
-			states = append(states, t.Reading(s.name, q.Name))
-			if s.offline == offlineKeep {
-				states = append(states, t.Late(t.Reading(s.name, q.Name)))
-			}
+	for _, q := range s.told {
+		states = append(states, t.Reading(s.name, q.Name))
+		if s.offline == offlineKeep {
+			states = append(states, t.Late(t.Reading(s.name, q.Name)))
 		}
 	}
 	return states
 }
 
 func (s *sensor) install(c *Config) {
-	c.Sensors = append(c.Sensors, Sensor{Name: s.name, Driver: s.driver, Bus: s.bus, Addr: s.addr, Every: s.every})
+	made := Sensor{Name: s.name, Driver: s.driver, Bus: s.bus, Addr: s.addr, Mux: s.mux, Channel: s.channel, Settings: s.settings, Every: s.every, Misses: s.misses,
+		Measures: s.measures}
+	for _, q := range s.treated {
+		if made.Treatments == nil {
+			made.Treatments = map[string]sensors.Treatment{}
+		}
+		made.Treatments[q.of] = q.Treatment
+	}
+	c.Sensors = append(c.Sensors, made)
 }
