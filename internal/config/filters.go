@@ -28,7 +28,7 @@ var filters = value[[]sensors.Filter]{
 		case refused(n):
 			return nil, false
 		case n.Kind == yaml.MappingNode && len(n.Content) > 2 && n.Content[0].Value != "delta":
-			complain(n, "filters have an order: write them as a list, "+filtersWanted)
+			complain(n, "filters have an order, so they are "+filtersWanted)
 			return nil, false
 		}
 		ok = true
@@ -64,7 +64,7 @@ func filter(n *yaml.Node, complain func(*yaml.Node, string)) (f sensors.Filter, 
 	}
 	word, v := n.Content[0].Value, n.Content[1]
 	if len(n.Content) > 2 && !(len(n.Content) == 4 && word == "delta" && n.Content[2].Value == "heartbeat") {
-		complain(n.Content[2], "each filter is an item of the list by itself, as in "+filtersWanted)
+		complain(n.Content[2], "each filter is an item by itself: wanted is "+filtersWanted)
 		return f, false
 	}
 	number := func(least, most float64) (*float64, bool) {

@@ -18,7 +18,8 @@ func didYouMean(s string, known []string) string {
 
 // otherWords are what the same things are called in other programs' configurations: the first that the section has is meant.
 var otherWords = map[string]string{
-	"pin": "line", "gpio": "line", "offset": "line", "channel": "line",
+	"pin": "line", "gpio": "line", "offset": "line quantities", "channel": "line",
+	"filter": "filters quantities", "filters": "quantities", "calibrate": "quantities", "calibration": "quantities", "scale": "quantities", "round": "quantities", "median": "quantities", "delta": "quantities", "unit": "quantities", "tca9548": "mux", "pca9548": "mux", "multiplexer": "mux",
 	"invert": "active_low", "inverted": "active_low", "pullup": "pull", "pull_up": "pull", "bouncetime": "debounce",
 	"state_topic": "topic", "set_topic": "command_topic", "on_payload": "payload_on", "off_payload": "payload_off",
 	"host": "broker", "hostname": "broker", "server": "broker", "url": "broker", "servers": "brokers", "hosts": "brokers", "urls": "brokers", "fallback": "brokers", "user": "username", "credential": "password_file", "password_credential": "password_file",
@@ -36,7 +37,7 @@ var otherWords = map[string]string{
 // planned are keys that will come. They are refused like any unknown key, but with clearer words.
 var planned = []string{
 	"prefix", "web", "metrics", "log",
-	"counters", "meters", "dimmers", "covers", "scenes", "include", "above", "below", "filter", "calibrate", "expire_after",
+	"counters", "meters", "dimmers", "covers", "scenes", "include", "above", "below", "expire_after",
 }
 
 // homes say where keys belong that people look for at other places of the file.

@@ -112,16 +112,19 @@ func (s *sensor) choose(d *draft) {
 	for _, q := range s.treated {
 		s.treat(d, q)
 	}
-	seen := map[string]bool{}
-	for _, q := range s.told {
+	var names []string
+	s.told = slices.DeleteFunc(s.told, func(q sensors.Quantity) bool {
 		switch {
-		case seen[q.Name]:
-			s.errorf(&d.notes, "quantities", "two quantities are called %s: one can be renamed with name:", q.Name)
 		case slices.Contains(bridge.ReservedBelow, q.Name):
 			s.errorf(&d.notes, "quantities", "%s is a topic of the sensor itself: choose another name for the quantity", q.Name)
+		case slices.Contains(names, q.Name):
+			s.errorf(&d.notes, "quantities", "two quantities are called %s: one can be renamed with name:", q.Name)
+		default:
+			names = append(names, q.Name)
+			return false
 		}
-		seen[q.Name] = true
-	}
+		return true
+	})
 }
 
 func (s *sensor) warnf(d *draft, key, format string, args ...any) {
