@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"gatewayd/bridge"
+	"gatewayd/internal/config"
+	"gatewayd/sensors"
+)
+
+func showSensor(out io.Writer, d *sensors.Driver) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(table, "%s\n%s\n\nMeasures", d.Name, d.Doc)
+	switch quantities, fixed := offered(d); {
+	case len(quantities) == 0:
+		fmt.Fprint(table, " what the device offers. gatewayd scan shows what is there.\n")
+	default:
+		if !fixed {
+			fmt.Fprint(table, ", by its keys; as in the example below")
+		}
+		fmt.Fprint(table, "\n")
+		for _, q := range quantities {
+			fmt.Fprintf(table, "  %s\t%s\t%s\t%s\n", q.Name, q.Unit, rangeOf(&q), classOf(&q))
+		}
+	}
+	if len(d.Addrs) > 0 {
+		fmt.Fprintf(table, "\nI2C address: %s; 0x%02x unless said\n", addressList(d.Addrs), d.Addrs[0])
+	}
+	fmt.Fprintf(table, "\n%s\n", oftenest(d))
+	showKeys(table, config.DriverKeys(d))
+	fmt.Fprint(table, "\nAn example; the keys of every sensor are in docs/drivers.md:\n\n")
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	_, err := io.WriteString(out, sensorExample(d))
+	return err
+}
+
+func showChip(out io.Writer, c *config.ChipDoc) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(table, "%s\n%s\n", c.Type, c.Doc)
+	if c.Lines != "" {
+		fmt.Fprintf(table, "\nLines: %s\n", c.Lines)
+	}
+	if len(c.Addrs) > 0 {
+		fmt.Fprintf(table, "\nI2C address: %s\n", addressList(c.Addrs))
+	}
+	showKeys(table, c.Keys)
+	fmt.Fprint(table, "\nAn example:\n\n")
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	_, err := io.WriteString(out, c.Example)
+	return err
+}
+
+func showKeys(table io.Writer, keys []config.KeyDoc) {
+	if len(keys) > 0 {
+		fmt.Fprint(table, "\nKeys of its own\n")
+	}
+	for _, k := range keys {
+		fmt.Fprintln(table, strings.TrimRight(fmt.Sprintf("  %s\t%s\t%s\t%s", k.Name, k.Doc, k.Want, preset(&k)), "\t"))
+	}
+}
+
+// preset says what holds where a key is not given.
+func preset(k *config.KeyDoc) string {
+	switch {
+	case k.Must:
+		return "must be given"
+	case k.Default != "":
+		return k.Default + " unless said"
+	}
+	return ""
+}
+
+// rangeOf says what values of a quantity can be.
+func rangeOf(q *sensors.Quantity) string {
+	switch {
+	case q.Flag:
+		return "OFF or ON"
+	case q.Low != 0 || q.High != 0:
+		return fmt.Sprintf("from %v to %v", q.Low, q.High)
+	}
+	return ""
+}
+
+// classOf says what Home Assistant takes a quantity for.
+func classOf(q *sensors.Quantity) string {
+	what := q.Class
+	switch {
+	case q.Flag && what == "":
+		what = "binary sensor"
+	case q.Flag:
+		what = "binary sensor, " + what
+	case what == "":
+		what = "sensor without a class"
+	}
+	return "Home Assistant: " + what
+}
+
+// oftenest says how often a sensor measures.
+func oftenest(d *sensors.Driver) string {
+	usual := time.Duration(0)
+	for _, k := range config.SensorKeys() {
+		if k.Name == "every" {
+			usual, _ = time.ParseDuration(k.Default)
+		}
+	}
+	text := fmt.Sprintf("Measures every %s unless said", bridge.Hours(max(usual, d.Every)))
+	if d.Every > 0 {
+		text += fmt.Sprintf(", not more often than every %s", bridge.Hours(d.Every))
+	}
+	if d.Time > 0 {
+		text += fmt.Sprintf("; a measurement takes %s", bridge.Hours(d.Time))
+	}
+	return text + "."
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"gatewayd/internal/config"
+	"gatewayd/sensors"
+)
+
+// Everything that is listed has its own page, whose example is a configuration.
+func TestDriverExamples(t *testing.T) {
+	show := func(name string) (example string) {
+		t.Helper()
+		var b bytes.Buffer
+		if err := showDriver(&b, name); err != nil {
+			t.Fatal(err)
+		}
+		_, example, _ = strings.Cut(b.String(), "\nAn example")
+		_, example, _ = strings.Cut(example, ":\n\n")
+		return example
+	}
+	for _, d := range sensors.Drivers() {
+		cfg, _, err := config.Parse(d.Name, []byte(show(d.Name)))
+		if err != nil {
+			t.Error(err)
+		} else if len(cfg.Sensors) != 1 || cfg.Sensors[0].Driver != d {
+			t.Errorf("%s: the example has %+v", d.Name, cfg.Sensors)
+		}
+	}
+	for _, c := range config.ChipTypes() {
+		if cfg, _, err := config.Parse(c.Type, []byte(show(c.Type))); err != nil {
+			t.Error(err)
+		} else if len(cfg.Chips) == 0 {
+			t.Errorf("%s: the example has no chip", c.Type)
+		}
+	}
+}
+
+func TestShowDriver(t *testing.T) {
+	var b bytes.Buffer
+	if err := showDriver(&b, "bme280"); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"\n  temperature  °C   from -40 to 85    Home Assistant: temperature\n", "\nI2C address: 0x76, 0x77; 0x76 unless said\n",
+		"\nMeasures every 30s unless said", "\nsensors:\n  - {name: attic, type: bme280, bus: 1, address: 0x76}\n",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, &b)
+		}
+	}
+	for name, want := range map[string]string{"bme820": `did you mean "bme280"?`, "mcp2317": `did you mean "mcp23017"?`, "toaster": "gatewayd drivers shows all"} {
+		err := showDriver(&b, name)
+		if usage := usageError(""); !errors.As(err, &usage) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want a usage error with %q", name, err, want)
+		}
+	}
+}
+
+func TestListDrivers(t *testing.T) {
+	var b bytes.Buffer
+	if err := listDrivers(&b); err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for line := range strings.Lines(b.String()) {
+		if f := strings.Fields(line); len(f) > 0 {
+			names[f[0]] = true
+		}
+	}
+	for _, d := range sensors.Drivers() {
+		if !names[d.Name] {
+			t.Errorf("%s is not listed", d.Name)
+		}
+	}
+	for _, c := range config.ChipTypes() {
+		if !names[c.Type] {
+			t.Errorf("%s is not listed", c.Type)
+		}
+	}
+	if t.Failed() {
+		t.Logf("\n%s", &b)
+	}
+}
+
+func TestAddressList(t *testing.T) {
+	for _, c := range []struct {
+		addrs []uint16
+		want  string
+	}{
+		{nil, ""}, {[]uint16{0x10}, "0x10"}, {[]uint16{0x76, 0x77}, "0x76, 0x77"}, {[]uint16{0x77, 0x76}, "0x77, 0x76"},
+		{[]uint16{0x48, 0x49, 0x4a, 0x4b}, "0x48 to 0x4b"}, {[]uint16{0x40, 0x20, 0x21, 0x22, 0x50}, "0x40, 0x20 to 0x22, 0x50"},
+	} {
+		if got := addressList(c.addrs); got != c.want {
+			t.Errorf("%x: got %q, want %q", c.addrs, got, c.want)
+		}
+	}
+}
