@@ -445,7 +445,7 @@ func TestBankChangesExpander(t *testing.T) {
 			pins := rig.watchPins()
 			set := func(o uint32, level string) { rig.play(fmt.Sprintf("0x20 input %d %s", o, level)) }
 			runChanges(t, seed, 30, &changeWorld{
-				open:   func() (Chip, error) { return OpenMCP23017(rig.cfg) },
+				open:   func() (Chip, error) { return MCP23017.Open(rig.cfg) },
 				drive:  func(o uint32, high bool) { rig.input(int(o), high) },
 				float:  func(o uint32) { set(o, "open") },
 				level:  rig.level,

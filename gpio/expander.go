@@ -52,6 +52,7 @@ type expanderSample struct {
 	latched  bool
 	alerts   bool   // flagged, caught and captured were read
 	flagged  uint16 // lines that pulled the interrupt
+	stuck    uint16 // outputs that do not take what a write-only chip was told
 	caught   uint16 // lines of which captured is new
 	captured uint16 // levels at the interrupt
 }
@@ -63,15 +64,20 @@ func (s expanderSample) after(earlier expanderSample) expanderSample {
 	return s
 }
 
+// errOther says that a chip is not of the type that it is taken for.
+func errOther(name string) error {
+	return fmt.Errorf("what answers there is no %s: %w", name, errExpanderOther)
+}
+
 var (
+	errExpanderOther   = errors.New("compare the chip's type and address with the configuration")
 	errExpanderForgets = errors.New("the chip does not keep its configuration: is its supply stable, and is it the chip that is configured?")
 	errExpanderNoise   = errors.New("the chip's registers read differently each time: are the bus's wires too long, or its pull-ups too weak?")
+	errExpanderHeld    = errors.New("every address answers with zeros: SDA is held low; look for a short circuit, or for a chip on the bus without supply")
 )
 
 // expanderChip is what sets one family of expanders apart from another. Its methods are called under the expander's lock.
 type expanderChip interface {
-	// check tells what the chip cannot do.
-	check(l *LineConfig) error
 	// mode gives the bits of exMode that are wanted, and those that are ours to set.
 	mode(interrupt bool) (want, mask uint16)
 	// attach brings the chip into the register layout that the other methods expect, and tells whether it was in another.
@@ -80,8 +86,9 @@ type expanderChip interface {
 	load() (expanderRegs, expanderSample, error)
 	// put writes one of the registers, for all lines.
 	put(reg int, v uint16) error
-	// scan reads the lines, and the latches where one transaction gives both; with alerts, what caused an interrupt as well.
-	scan(alerts bool) (expanderSample, error)
+	// scan reads the lines; with alerts, what caused an interrupt as well, where the chip tells. With latch the latches too, and else
+	// only where one transaction gives both.
+	scan(alerts, latch bool) (expanderSample, error)
 	// burst is scan reduced to what an interrupt asks for.
 	burst() (expanderSample, error)
 	// driven reads which lines are outputs.
@@ -101,6 +108,7 @@ const (
 // read to compare. Lines that are not claimed are left as they are found, whatever they are set to.
 type expander struct {
 	name string
+	kind *ExpanderType
 	cfg  ExpanderConfig
 	chip expanderChip
 	log  *slog.Logger
@@ -154,15 +162,16 @@ func (t *expanderTable) release(lines uint16) {
 }
 
 // openExpander finds the chip, without writing anything to it that changes a line.
-func openExpander(name string, cfg ExpanderConfig, chip expanderChip) (*expander, error) {
+func openExpander(kind *ExpanderType, cfg ExpanderConfig) (*expander, error) {
 	cfg.Poll = orDefault(cfg.Poll, 10*time.Millisecond)
 	cfg.Safety = orDefault(cfg.Safety, 500*time.Millisecond)
 	cfg.Verify = orDefault(cfg.Verify, 2*time.Second)
-	e := &expander{name: name, cfg: cfg, chip: chip, log: cfg.Log, wake: make(chan struct{}, 1)}
+	e := &expander{name: fmt.Sprintf("%s at 0x%02x", kind.Name, cfg.Addr), kind: kind, cfg: cfg, chip: kind.family(kind, cfg.Bus, cfg.Addr), log: cfg.Log,
+		wake: make(chan struct{}, 1)}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
-	if _, err := chip.attach(); err != nil {
+	if _, err := e.chip.attach(); err != nil {
 		return nil, e.failed(err)
 	}
 	have, _, err := e.loadSure()
@@ -196,6 +205,7 @@ func (e *expander) store(have, want expanderRegs) error {
 		if err := e.chip.put(exDriven, kept); err != nil {
 			return err
 		}
+		e.settle(have[exDriven] &^ kept & e.kind.fixedPulls())
 		have[exDriven] = kept
 	}
 	for i := range want {
@@ -210,7 +220,7 @@ func (e *expander) store(have, want expanderRegs) error {
 		if err := e.chip.put(i, want[i]); err != nil {
 			return err
 		}
-		if i == exPull {
+		if i == exPull { // fixed ones never differ
 			e.settle(want[i] &^ have[i])
 		}
 	}
@@ -252,7 +262,12 @@ func (e *expander) awaitSettled() {
 }
 
 // sample scans in the way that loses no pulse: reading the pins ends an interrupt, so what it caught must come along.
-func (e *expander) sample() (expanderSample, error) { return e.chip.scan(e.want[exAlert] != 0) }
+func (e *expander) sample(latch bool) (expanderSample, error) {
+	if err := e.insist(); err != nil {
+		return expanderSample{}, err
+	}
+	return e.chip.scan(e.want[exAlert] != 0, latch)
+}
 
 // Close is Chip's. It does not close the bus. Outputs stay as they are; interrupts end, lest they hold a line that others share.
 func (e *expander) Close() error {

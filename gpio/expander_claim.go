@@ -16,12 +16,12 @@ func (e *expander) Claim(lines []LineConfig) []error {
 	var at [16]int // index into lines
 	for i := range lines {
 		l := &lines[i]
-		if l.Offset >= 16 {
-			errs[i] = fmt.Errorf("%s has no line %d: its lines are 0 to 15", e.name, l.Offset)
+		if l.Offset >= uint32(e.kind.Lines) {
+			errs[i] = fmt.Errorf("%s has no line %d: its lines are 0 to %d", e.name, l.Offset, e.kind.Lines-1)
 			continue
 		}
 		bit := uint16(1) << l.Offset
-		switch err := e.chip.check(l); {
+		switch err := e.kind.check(l); {
 		case (keep|fresh)&bit != 0:
 			errs[i] = fmt.Errorf("%s: line %d is in use by %q: choose another line", e.name, l.Offset, lines[at[l.Offset]].Name)
 		case err != nil:

@@ -2,8 +2,8 @@ package gpio
 
 import "time"
 
-// Read is Chip's. It costs one transaction where the mask has inputs only, a second one for the directions where it has outputs,
-// and more only when something is not as it should be: then the chip is compared, repaired and read once more. An input that reads
+// Read is Chip's. It costs one transaction where the mask has inputs only, a second one for the directions where it has outputs and
+// these can be read, a third for the latches of a PCA95xx, and more only when something is not as it should be: then the chip is compared, repaired and read once more. An input that reads
 // differently from before is read twice.
 func (e *expander) Read(mask Lines) (Levels, error) {
 	e.mu.Lock()
@@ -33,7 +33,7 @@ func (e *expander) Read(mask Lines) (Levels, error) {
 		if (e.doubt|e.settling)&m != 0 && try < expanderReads-1 {
 			continue
 		}
-		valid := out | e.inputs()&^e.settling
+		valid := out&^s.stuck | e.inputs()&^e.settling
 		high := s.latch&e.outputs | (s.pins&^e.doubt|e.known&e.doubt)&^e.outputs
 		return Levels{Valid: lowLines(valid), High: lowLines(high & valid), Fault: lowLines((s.pins ^ s.latch) & out)}, nil
 	}
@@ -47,7 +47,7 @@ func (e *expander) readBack(out uint16) (s expanderSample, driven uint16, err er
 		s, err = e.verify()
 		return s, e.want[exDriven], err
 	}
-	if s, err = e.sample(); err != nil || out == 0 {
+	if s, err = e.sample(out != 0); err != nil || out == 0 {
 		return s, 0, err
 	}
 	if s.latched && s.pins|s.latch|s.flagged|s.captured == 0 {

@@ -20,13 +20,14 @@ import (
 	"gatewayd/internal/i2csim/control"
 )
 
-// expanderRig is a bus with an MCP23017 at 0x20, its INTA on an interrupt line, and a tap on the wire between them and us.
+// expanderRig is a bus with a chip, an MCP23017 at 0x20 unless said, its interrupt on a line, and a tap on the wire between them and us.
 type expanderRig struct {
-	t   testing.TB
-	bus *bus.Bus
-	irq *testInterrupt
-	log syncBuffer
-	cfg ExpanderConfig
+	t    testing.TB
+	kind *ExpanderType
+	bus  *bus.Bus
+	irq  *testInterrupt
+	log  syncBuffer
+	cfg  ExpanderConfig
 
 	mu   sync.Mutex // guards the following
 	n    int        // transactions so far
@@ -35,17 +36,30 @@ type expanderRig struct {
 	spoil func(n int, w, r []byte, do func() error) error
 }
 
-func newExpanderRig(t testing.TB) *expanderRig {
-	rig := &expanderRig{t: t, bus: bus.New(bus.Profiles["bcm2835"], nil), irq: &testInterrupt{}}
+func newExpanderRig(t testing.TB) *expanderRig { return newRigOf(t, MCP23017) }
+
+// newRigOf is a rig with a chip of that type, at its first address.
+func newRigOf(t testing.TB, kind *ExpanderType) *expanderRig {
+	rig := &expanderRig{t: t, kind: kind, bus: bus.New(bus.Profiles["bcm2835"], nil), irq: &testInterrupt{}}
 	t.Cleanup(func() { rig.bus.Close() })
-	rig.play("chip mcp23017@0x20")
-	stop, err := rig.bus.OnPin(0x20, "inta", rig.irq.set)
+	rig.play(fmt.Sprintf("chip %s@0x%02x", modelOf(kind), kind.First))
+	pin := "int"
+	if kind == MCP23017 {
+		pin = "inta"
+	}
+	stop, err := rig.bus.OnPin(kind.First, pin, rig.irq.set)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(stop)
-	rig.cfg = ExpanderConfig{Bus: rig, Addr: 0x20, Log: slog.New(slog.NewTextHandler(&rig.log, nil))}
+	rig.cfg = ExpanderConfig{Bus: rig, Addr: kind.First, Log: slog.New(slog.NewTextHandler(&rig.log, nil))}
 	return rig
+}
+
+// modelOf gives the simulated chip that stands for a type.
+func modelOf(kind *ExpanderType) string {
+	model := strings.ToLower(strings.TrimSuffix(kind.Name, "A"))
+	return strings.NewReplacer("tca", "pca", "xl", "pca").Replace(model)
 }
 
 func (r *expanderRig) play(lines ...string) {
@@ -60,7 +74,7 @@ func (r *expanderRig) play(lines ...string) {
 // reg gives a register as the model has it, without a transaction.
 func (r *expanderRig) reg(name string) uint16 {
 	r.t.Helper()
-	out, err := control.Exec(r.bus, "get 0x20 "+name)
+	out, err := control.Exec(r.bus, fmt.Sprintf("get 0x%02x %s", r.cfg.Addr, name))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -79,7 +93,7 @@ func (r *expanderRig) wantReg(name string, want uint16) {
 }
 
 func (r *expanderRig) input(pin int, high bool) {
-	r.play(fmt.Sprintf("0x20 input %d %s", pin, map[bool]string{false: "low", true: "high"}[high]))
+	r.play(fmt.Sprintf("0x%02x input %d %s", r.cfg.Addr, pin, map[bool]string{false: "low", true: "high"}[high]))
 }
 
 func (r *expanderRig) level(offset uint32) bool { return r.reg("pins")>>offset&1 != 0 }
@@ -87,7 +101,7 @@ func (r *expanderRig) level(offset uint32) bool { return r.reg("pins")>>offset&1
 // poke writes registers past the tap, as another program does.
 func (r *expanderRig) poke(b ...byte) {
 	r.t.Helper()
-	if err := i2csim.New(r.bus, "poke").Tx(0x20, b, nil); err != nil {
+	if err := i2csim.New(r.bus, "poke").Tx(r.cfg.Addr, b, nil); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -109,6 +123,8 @@ func (r *expanderRig) Tx(addr uint16, w, rd []byte) error {
 	defer r.mu.Unlock()
 	if rd == nil {
 		r.seen = append(r.seen, fmt.Sprintf("w[% x]", w))
+	} else if len(w) == 0 {
+		r.seen = append(r.seen, fmt.Sprintf("r[+%d]", len(rd)))
 	} else {
 		r.seen = append(r.seen, fmt.Sprintf("r[%02x+%d]", w[0], len(rd)))
 	}
@@ -130,7 +146,7 @@ func (r *expanderRig) taken() []string {
 // transfers gives what the simulated bus has counted for the chip since it was last asked.
 func (r *expanderRig) transfers() (n int) {
 	for _, l := range r.bus.TakeStats() {
-		fmt.Sscanf(l, "0x20 transfers=%d", &n)
+		fmt.Sscanf(l, fmt.Sprintf("0x%02x transfers=%%d", r.cfg.Addr), &n)
 	}
 	return n
 }
@@ -167,7 +183,7 @@ func (r *expanderRig) watchPins() (changes func() []string) {
 
 func (r *expanderRig) open() *expander {
 	r.t.Helper()
-	c, err := OpenMCP23017(r.cfg)
+	c, err := r.kind.Open(r.cfg)
 	if err != nil {
 		r.t.Fatalf("open: %v", err)
 	}
@@ -309,40 +325,58 @@ func (b *syncBuffer) String() string {
 }
 
 func TestExpanderSuite(t *testing.T) {
-	for _, interrupt := range []bool{false, true} {
-		t.Run(map[bool]string{false: "polled", true: "interrupt"}[interrupt], func(t *testing.T) {
-			var rig *expanderRig
-			var last *expander
-			testChip(t, chipHarness{
-				fresh: func(t *testing.T) {
-					rig = newExpanderRig(t)
-					rig.cfg.Poll = 2 * time.Millisecond
-					if interrupt {
-						rig.cfg.Interrupt = rig.irq
-					}
-				},
-				open: func() (Chip, error) {
-					c, err := OpenMCP23017(rig.cfg)
-					last, _ = c.(*expander)
-					return c, err
-				},
-				drive: func(offset uint32, high bool) {
-					rig.input(int(offset), high)
-					if last != nil {
-						rig.awaitSeen(last, 1<<offset)
-					}
-				},
-				float:    func(offset uint32) { rig.play(fmt.Sprintf("0x20 input %d open", offset)) },
-				level:    func(offset uint32) bool { return rig.level(offset) },
-				inputs:   []uint32{1, 9},
-				outputs:  []uint32{0, 7, 14},
-				refused:  15, // GPB7 as an input
-				pulls:    []Pull{PullUp},
-				vanish:   func() { rig.play("absent 0x20") },
-				comeBack: func() { rig.play("present 0x20") },
+	for _, kind := range Expanders() {
+		for _, interrupt := range []bool{false, true} {
+			t.Run(kind.Name+map[bool]string{false: "/polled", true: "/interrupt"}[interrupt], func(t *testing.T) {
+				t.Parallel() // it is mostly waiting
+				expanderSuite(t, kind, interrupt)
 			})
-		})
+		}
 	}
+}
+
+func expanderSuite(t *testing.T, kind *ExpanderType, interrupt bool) {
+	var rig *expanderRig
+	var last *expander
+	at := fmt.Sprintf("0x%02x", kind.First)
+	h := chipHarness{
+		fresh: func(t *testing.T) {
+			rig = newRigOf(t, kind)
+			rig.cfg.Poll = 2 * time.Millisecond
+			if interrupt {
+				rig.cfg.Interrupt = rig.irq
+			}
+		},
+		open: func() (Chip, error) {
+			c, err := kind.Open(rig.cfg)
+			last, _ = c.(*expander)
+			return c, err
+		},
+		drive: func(offset uint32, high bool) {
+			rig.input(int(offset), high)
+			if last != nil {
+				rig.awaitSeen(last, 1<<offset)
+			}
+		},
+		float:    func(offset uint32) { rig.play(fmt.Sprintf("%s input %d open", at, offset)) },
+		level:    func(offset uint32) bool { return rig.level(offset) },
+		inputs:   []uint32{1, uint32(kind.Lines) - 7},
+		outputs:  []uint32{0, 7, uint32(kind.Lines) - 2},
+		refused:  uint32(kind.Lines),
+		weak:     kind.latchOut,
+		vanish:   func() { rig.play("absent " + at) },
+		comeBack: func() { rig.play("present " + at) },
+	}
+	if kind.Lines == 8 {
+		h.inputs, h.outputs = []uint32{1, 4}, []uint32{0, 6, 7}
+	}
+	if kind == MCP23017 {
+		h.refused = 15 // GPB7 as an input
+	}
+	if kind.pulls != pullsNone {
+		h.pulls = []Pull{PullUp}
+	}
+	testChip(t, h)
 }
 
 // bubble runs a test with simulated time.
@@ -504,7 +538,7 @@ func TestExpanderClaimErrors(t *testing.T) {
 			t.Errorf("transactions %q, want none", got)
 		}
 		errs := c.Claim([]LineConfig{{Offset: 7}, {Offset: 7, Output: true}, {Name: "x", Offset: 7, Output: true}, {Offset: 2, Pull: PullDown}})
-		want := []string{"GPA7 cannot be an input: by Microchip's erratum", "", "line 7 is in use", "GPA2 has no pull-down"}
+		want := []string{"GPA7 must not be an input", "", "line 7 is in use", "GPA2: an MCP23017 has no pull-down"}
 		for i, err := range errs {
 			if got := fmt.Sprint(err); want[i] == "" && err != nil || !strings.Contains(got, want[i]) {
 				t.Errorf("line %d: got %q, want %q", i, got, want[i])
@@ -531,12 +565,12 @@ func TestExpanderClaimErrors(t *testing.T) {
 func TestExpanderOpenErrors(t *testing.T) {
 	bubble(t, func(t *testing.T, rig *expanderRig) {
 		rig.play("absent 0x20")
-		if _, err := OpenMCP23017(rig.cfg); !errors.Is(err, bus.EREMOTEIO) || !strings.Contains(err.Error(), "MCP23017 at 0x20") {
+		if _, err := MCP23017.Open(rig.cfg); !errors.Is(err, bus.EREMOTEIO) || !strings.Contains(err.Error(), "MCP23017 at 0x20") {
 			t.Errorf("open of an absent chip: %v", err)
 		}
 		rig.play("chip regs@0x27,fill=0xff")
 		rig.cfg.Addr = 0x27
-		if _, err := OpenMCP23017(rig.cfg); err == nil || !strings.Contains(err.Error(), "no MCP23017") {
+		if _, err := MCP23017.Open(rig.cfg); err == nil || !strings.Contains(err.Error(), "no MCP23017") {
 			t.Errorf("open of something else: %v", err)
 		}
 	})
@@ -786,7 +820,7 @@ func TestExpanderBudget(t *testing.T) {
 		rig.play("chip mcp23017@0x21")
 		cfg := rig.cfg
 		cfg.Addr, cfg.Interrupt = 0x21, nil
-		relays, err := OpenMCP23017(cfg)
+		relays, err := MCP23017.Open(cfg)
 		if err != nil {
 			t.Fatal(err)
 		}

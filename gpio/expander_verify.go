@@ -51,7 +51,10 @@ func (e *expander) suspicious(s expanderSample) bool {
 	if e.lost(s) {
 		return true
 	}
-	if odd := (s.pins ^ s.latch) & e.outputs; s.latched && odd != e.odd {
+	if !s.latched && !e.kind.captures {
+		s.latch = e.want[exLatch] // as far as is known: an output that floats shows
+	}
+	if odd := (s.pins ^ s.latch) & e.outputs; (s.latched || !e.kind.captures) && odd != e.odd {
 		if e.odd = odd; odd != 0 {
 			return true // perhaps they are outputs no more
 		}
@@ -61,15 +64,26 @@ func (e *expander) suspicious(s expanderSample) bool {
 		return false // it had its interrupts, so it has the rest
 	case s.alerts && changed&e.want[exAlert] != 0:
 		return true // a change without an interrupt
+	case !e.kind.captures:
+		return s.pins == 0 && changed != 0 || bits.OnesCount16(changed&e.known) > 1 // perhaps nothing was heard at all
 	}
 	return bits.OnesCount16(changed&e.known&e.want[exPull]) > 1 // several at once went low: the pull-ups may be gone
 }
 
 // verify compares the chip's registers with ours and repairs them. The sample is from afterwards, and of a chip that is as it should be.
 func (e *expander) verify() (expanderSample, error) {
+	err := e.insist()
+	if err != nil {
+		return expanderSample{}, err
+	}
 	have, s, err := e.chip.load()
-	if err != nil && !errors.Is(err, errExpanderNoise) {
+	if err != nil && !errors.Is(err, errExpanderNoise) && !errors.Is(err, errExpanderOther) {
 		return s, err
+	}
+	if err == nil && have == e.want && e.fell(s) {
+		if s, err = e.refresh(s); err == nil && e.lost(s) {
+			have[exLatch] = s.latch
+		}
 	}
 	if err == nil && have == e.want {
 		e.bad, e.written = 0, false
@@ -102,6 +116,29 @@ func (e *expander) verify() (expanderSample, error) {
 	}
 	e.written = false
 	return s, nil
+}
+
+// fell tells that lines of a write-only chip read low that were written high: outputs, or inputs that were not low before. It may have heard
+// wrong what it was told, or was told what was meant for another one.
+func (e *expander) fell(s expanderSample) bool {
+	high := e.want[exLatch]&e.outputs | e.known&e.seen&e.inputs()&^e.settling
+	return e.kind.latchOut && high&^s.pins != 0
+}
+
+// refresh writes what cannot be read back once more, and then reads: writing ends an interrupt.
+func (e *expander) refresh(s expanderSample) (expanderSample, error) {
+	if err := e.chip.put(exLatch, e.want[exLatch]); err != nil {
+		return s, err
+	}
+	return e.chip.scan(false, true)
+}
+
+// insist writes a write-only chip once more before a line that fell is believed, as fell says.
+func (e *expander) insist() error {
+	if !e.kind.latchOut || e.doubt&e.known == 0 {
+		return nil
+	}
+	return e.chip.put(exLatch, e.want[exLatch])
 }
 
 // loadSure reads the registers until they read the same twice, as I2C has no check sum and writes are to follow from them.

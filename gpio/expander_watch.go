@@ -127,18 +127,20 @@ func (w *expanderWatch) round(burst bool) (looked, flagged bool, err error) {
 		w.verifyAt = now.Add(w.cfg.Verify)
 	}
 	w.looked = now
-	return true, s.flagged != 0, nil
+	return true, s.flagged != 0 || !w.kind.captures && w.doubt != 0, nil
 }
 
 // look reads the lines and queues what changed.
 func (e *expander) look(at time.Time, full, burst bool) (s expanderSample, err error) {
 	switch {
 	case full:
-		s, err = e.verify()
+		if s, err = e.verify(); err == nil && e.kind.latchOut {
+			s, err = e.refresh(s)
+		}
 	case burst:
 		s, err = e.chip.burst()
 	default:
-		s, err = e.sample()
+		s, err = e.sample(false)
 	}
 	if err != nil {
 		return s, err

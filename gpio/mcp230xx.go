@@ -1,7 +1,6 @@
 package gpio
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -9,7 +8,7 @@ import (
 )
 
 // Registers of the MCP23017 with IOCON.BANK = 0, port A's; port B's follows each. DS20001952, table 3-5.
-// The MCP23008 has the same ones in the same order, a byte each.
+// The MCP23008 has the same ones in the same order, a byte each: at half the address. DS20001919, table 1-2.
 const (
 	mcpIODIR   = 0x00 // 1: input
 	mcpIPOL    = 0x02 // 1: GPIO reads inverted
@@ -33,7 +32,7 @@ const (
 	mcpSEQOP  = 0x20 // the address does not step on
 	mcpODR    = 0x04 // INT is open drain; overrides INTPOL
 	mcpINTPOL = 0x02 // INT is active high
-	mcpUnused = 0x01 // reads 0
+	mcpUnused = 0x01 // reads 0, as BANK and MIRROR do in an MCP23008
 )
 
 // mcpOf gives the register for each of expanderRegs.
@@ -41,85 +40,105 @@ var mcpOf = [exRegs]byte{
 	exLatch: mcpOLAT, exPull: mcpGPPU, exInvert: mcpIPOL, exMode: mcpIOCON, exCompare: mcpINTCON, exAlert: mcpGPINTEN, exDriven: mcpIODIR,
 }
 
-// OpenMCP23017 finds an MCP23017 and reads how it is set, so that Claim can leave what runs as it runs. It writes only where another
-// program left another register layout (IOCON.BANK or SEQOP). It fails if nobody answers. Lines are 0 to 7 for GPA0 to GPA7, 8 to 15 for
-// GPB0 to GPB7. With an interrupt, INTA or INTB is wired to its line, either one: they are mirrored, and open drain, so that several
-// chips can share the line; it needs a pull-up there.
+// mcp230xx is the registers of an MCP23017, or of an MCP23008, which has one port. The methods speak of both as if they were an
+// MCP23017's. The kernel's i2c-bcm2835 takes a read as the last message only, so one Tx reads one row of registers.
 //
 // I2C has no check sum. So what is read counts when a second reading, or the interrupt's own registers, say the same; what is written is
 // read back with all registers. Two readings that are spoilt alike in the same bit are believed; and of a line without debounce that has
 // an interrupt, a pulse that was over before it was read rests on one reading.
-func OpenMCP23017(cfg ExpanderConfig) (Chip, error) {
-	e, err := openExpander(fmt.Sprintf("MCP23017 at 0x%02x", cfg.Addr), cfg, &mcp23017{bus: cfg.Bus, addr: cfg.Addr})
-	if err != nil {
-		return nil, err
+type mcp230xx struct {
+	bus   i2c.Bus
+	addr  uint16
+	name  string
+	ports int
+	w     [3]byte
+	r     [mcpSize + 1]byte
+	all   [mcpSize]byte
+}
+
+func newMCP(ports int) func(t *ExpanderType, bus i2c.Bus, addr uint16) expanderChip {
+	return func(t *ExpanderType, bus i2c.Bus, addr uint16) expanderChip {
+		return &mcp230xx{bus: bus, addr: addr, name: t.Name, ports: ports}
 	}
-	return e, nil
 }
 
-// mcp23017 is its registers. The kernel's i2c-bcm2835 takes a read as the last message only, so one Tx reads one row of registers.
-type mcp23017 struct {
-	bus  i2c.Bus
-	addr uint16
-	w    [3]byte
-	r    [mcpSize]byte
-	all  [mcpSize]byte
+// read reads n bytes of an MCP23017, or of an MCP23008 the half of them that it has; the others are 0.
+func (c *mcp230xx) read(reg byte, n int) ([]byte, error) {
+	if c.ports == 2 {
+		return c.tx(reg, n)
+	}
+	r, err := c.tx(reg/2, n/2)
+	for i := n/2 - 1; i >= 0; i-- {
+		c.r[2*i], c.r[2*i+1] = r[i], 0
+	}
+	return c.r[:n], err
 }
 
-func (c *mcp23017) read(reg byte, n int) ([]byte, error) {
+// tx reads n bytes as they are.
+func (c *mcp230xx) tx(reg byte, n int) ([]byte, error) {
 	c.w[0] = reg
 	err := c.bus.Tx(c.addr, c.w[:1], c.r[:n])
 	return c.r[:n], err
 }
 
-func (c *mcp23017) write(reg byte, v ...byte) error {
+// write writes a register: one byte for each port, or one alone.
+func (c *mcp230xx) write(reg byte, v ...byte) error {
+	if c.ports == 1 {
+		reg, v = reg/2, v[:1]
+	}
 	c.w[0] = reg
 	return c.bus.Tx(c.addr, c.w[:1+copy(c.w[1:], v)], nil)
 }
 
-func (c *mcp23017) check(l *LineConfig) error {
-	pin := fmt.Sprintf("GP%c%d", "AB"[l.Offset/8], l.Offset%8)
-	switch {
-	case l.Output:
-	case l.Offset%8 == 7:
-		return fmt.Errorf("%s cannot be an input: by Microchip's erratum its changes corrupt the I2C bus (data sheet DS20001952 from revision D): "+
-			"use another line, or this one as an output", pin)
-	case l.Pull == PullDown:
-		return fmt.Errorf("%s has no pull-down: use a resistor to ground and pull none, or pull up and active low", pin)
+// iocon reads IOCON alone.
+func (c *mcp230xx) iocon() (byte, error) {
+	r, err := c.tx(mcpIOCON*byte(c.ports)/2, 1)
+	return r[0], err
+}
+
+// none are the bits of IOCON that must be 0.
+func (c *mcp230xx) none() byte {
+	if c.ports == 1 {
+		return mcpBANK | mcpMIRROR | mcpUnused
 	}
-	return nil
+	return mcpBANK | mcpUnused
 }
 
 // mode has open drain in any case: registers that are all zero are then nobody's, but a bus's whose SDA is held low.
-func (c *mcp23017) mode(interrupt bool) (want, mask uint16) {
-	if interrupt {
+func (c *mcp230xx) mode(interrupt bool) (want, mask uint16) {
+	switch {
+	case interrupt && c.ports == 1:
+		return mcpODR, mcpSEQOP | mcpODR | mcpINTPOL
+	case interrupt:
 		return mcpMIRROR | mcpODR, mcpBANK | mcpMIRROR | mcpSEQOP | mcpODR | mcpINTPOL
 	}
-	return mcpODR, mcpBANK | mcpSEQOP | mcpODR
+	return mcpODR, uint16(c.none())&^(mcpMIRROR|mcpUnused) | mcpSEQOP | mcpODR
 }
 
 // attach makes BANK and SEQOP 0. Each step reads one byte, for with SEQOP set the rows are not what they seem.
-func (c *mcp23017) attach() (moved bool, err error) {
-	r, err := c.read(mcpBankIOCON, 1)
-	if err != nil {
-		return false, err
+func (c *mcp230xx) attach() (moved bool, err error) {
+	var was byte
+	if c.ports == 2 {
+		r, err := c.tx(mcpBankIOCON, 1)
+		if err != nil {
+			return false, err
+		}
+		was = r[0]
 	}
-	was := r[0]
 	if was&mcpBANK != 0 && was&mcpUnused == 0 { // else it is no IOCON, but a bus that reads as FF
 		// IOCON with BANK set, or else GPINTENB with the bit of GPB7, which is no input: the bit goes in either case.
 		if err := c.write(mcpBankIOCON, was&^mcpBANK); err != nil {
 			return moved, err
 		}
 	}
-	iocon := byte(mcpUnused)
-	for i := 0; i < 3 && iocon&(mcpBANK|mcpUnused) != 0; i++ { // more than once, for a bit may flip on the wire
-		if r, err = c.read(mcpIOCON, 1); err != nil {
+	iocon := c.none()
+	for i := 0; i < 3 && iocon&c.none() != 0; i++ { // more than once, for a bit may flip on the wire
+		if iocon, err = c.iocon(); err != nil {
 			return moved, err
 		}
-		iocon = r[0]
 	}
-	if iocon&(mcpBANK|mcpUnused) != 0 {
-		return moved, errors.New("something answers that is no MCP23017: compare the chip's type and address with the configuration")
+	if iocon&c.none() != 0 {
+		return moved, errOther(c.name)
 	}
 	moved = was&mcpBANK != 0 && iocon == was&^mcpBANK // it was IOCON that was written
 	if iocon&mcpSEQOP != 0 {
@@ -131,13 +150,14 @@ func (c *mcp23017) attach() (moved bool, err error) {
 	}
 	// Another program may have left everything zero, all lines outputs that are low: then the chip takes what it is told, and a bus
 	// whose SDA is held low does not.
-	if r, err = c.turn(); err == nil && allZero(r) {
+	r, err := c.turn()
+	if err == nil && allZero(r) {
 		err = c.write(mcpIOCON, mcpODR)
 	}
 	return moved, err
 }
 
-func (c *mcp23017) load() (regs expanderRegs, s expanderSample, err error) {
+func (c *mcp230xx) load() (regs expanderRegs, s expanderSample, err error) {
 	r, err := c.row()
 	if err != nil {
 		return regs, s, err
@@ -145,42 +165,59 @@ func (c *mcp23017) load() (regs expanderRegs, s expanderSample, err error) {
 	for i, reg := range mcpOf {
 		regs[i] = pair(r[reg:])
 	}
-	regs[exDriven] = ^regs[exDriven]
+	regs[exDriven] = ^regs[exDriven] & c.lines()
 	regs[exMode] &= 0xff
 	return regs, mcpSample(r, 0), nil
 }
 
-// row reads all registers, until they can be an MCP23017's: a bus that hangs gives zeros, and a chip that is just being reset ones.
-func (c *mcp23017) row() (r []byte, err error) {
-	for range 3 {
-		if r, err = c.turn(); err != nil || mcpPossible(r) {
+// lines are those that there are.
+func (c *mcp230xx) lines() uint16 { return 0xffff >> (16 - 8*c.ports) }
+
+// row reads all registers, until they can be this chip's: a bus that hangs gives zeros, and a chip that is just being reset ones.
+func (c *mcp230xx) row() (r []byte, err error) {
+	var before [mcpSize]byte
+	for i := range 3 {
+		if r, err = c.turn(); err != nil || c.possible(r) {
 			return r, err
 		}
+		if i == 2 && !allZero(r) && [mcpSize]byte(r) == before {
+			return r, errOther(c.name)
+		}
+		before = [mcpSize]byte(r)
 	}
 	return r, errExpanderNoise
 }
 
-// turn reads all registers once. It begins and ends with the two addresses of IOCON, by way of the last register, after which comes
-// the first (data sheet, 3.2.1): in our mode that is neither 00 nor FF, and a reading that broke off shows. The directions come after
-// the latches, so that a reset between them shows too.
-func (c *mcp23017) turn() ([]byte, error) {
+// turn reads all registers once. It begins and ends with IOCON, an MCP23017's with its two addresses, by way of the last register, after
+// which comes the first (data sheets, 3.2.1 and 1.3.2.3): in our mode that is neither 00 nor FF, and a reading that broke off shows. The
+// directions come after the latches, so that a reset between them shows too.
+func (c *mcp230xx) turn() ([]byte, error) {
 	const first = mcpIOCON + 1
-	r, err := c.read(first, mcpSize)
-	copy(c.all[first:], r)
-	copy(c.all[:], r[mcpSize-first:])
+	if c.ports == 2 {
+		r, err := c.tx(first, mcpSize)
+		copy(c.all[first:], r)
+		copy(c.all[:], r[mcpSize-first:])
+		return c.all[:], err
+	}
+	const regs, from = mcpSize / 2, mcpIOCON / 2
+	r, err := c.tx(from, regs+1)
+	for i, v := range r[:regs] {
+		c.all[2*((from+i)%regs)] = v
+	}
+	c.all[mcpIOCON+1] = r[regs]
 	return c.all[:], err
 }
 
 func allZero(p []byte) bool { return !slices.ContainsFunc(p, func(b byte) bool { return b != 0 }) }
 
-// mcpPossible tells whether a row can be an MCP23017's in the layout that we use: IOCON is one register at two addresses, and only
-// lines that may do so pull the interrupt.
-func mcpPossible(r []byte) bool {
-	return !allZero(r) && r[mcpIOCON] == r[mcpIOCON+1] && r[mcpIOCON]&(mcpBANK|mcpSEQOP|mcpUnused) == 0 &&
+// possible tells whether a row can be the chip's in the layout that we use: IOCON is the same twice, and only lines that may do so pull
+// the interrupt.
+func (c *mcp230xx) possible(r []byte) bool {
+	return !allZero(r) && r[mcpIOCON] == r[mcpIOCON+1] && r[mcpIOCON]&(c.none()|mcpSEQOP) == 0 &&
 		pair(r[mcpINTF:])&^pair(r[mcpGPINTEN:]) == 0
 }
 
-func (c *mcp23017) put(reg int, v uint16) error {
+func (c *mcp230xx) put(reg int, v uint16) error {
 	if reg == exMode {
 		return c.write(mcpIOCON, byte(v))
 	}
@@ -190,16 +227,16 @@ func (c *mcp23017) put(reg int, v uint16) error {
 	return c.write(mcpOf[reg], byte(v), byte(v>>8))
 }
 
-func (c *mcp23017) scan(alerts bool) (expanderSample, error) {
+func (c *mcp230xx) scan(alerts, _ bool) (expanderSample, error) {
 	if alerts {
 		return c.sample(mcpINTF, mcpSize-mcpINTF)
 	}
 	return c.sample(mcpGPIO, mcpSize-mcpGPIO)
 }
 
-func (c *mcp23017) burst() (expanderSample, error) { return c.sample(mcpINTF, mcpOLAT-mcpINTF) }
+func (c *mcp230xx) burst() (expanderSample, error) { return c.sample(mcpINTF, mcpOLAT-mcpINTF) }
 
-func (c *mcp23017) sample(first byte, n int) (expanderSample, error) {
+func (c *mcp230xx) sample(first byte, n int) (expanderSample, error) {
 	r, err := c.read(first, n)
 	if err != nil {
 		return expanderSample{}, err
@@ -226,17 +263,17 @@ func mcpSample(r []byte, first byte) (s expanderSample) {
 	return s
 }
 
-func (c *mcp23017) driven() (uint16, error) {
+func (c *mcp230xx) driven() (uint16, error) {
 	r, err := c.read(mcpIODIR, 2)
 	if err != nil {
 		return 0, err
 	}
-	return ^pair(r), nil
+	return ^pair(r) & c.lines(), nil
 }
 
-func (c *mcp23017) tell(r expanderRegs) (text string, reset bool) {
+func (c *mcp230xx) tell(r expanderRegs) (text string, reset bool) {
 	text = fmt.Sprintf("IODIR=0x%04x GPPU=0x%04x IPOL=0x%04x IOCON=0x%02x GPINTEN=0x%04x INTCON=0x%04x OLAT=0x%04x",
-		^r[exDriven], r[exPull], r[exInvert], r[exMode], r[exAlert], r[exCompare], r[exLatch])
+		^r[exDriven]&c.lines(), r[exPull], r[exInvert], r[exMode], r[exAlert], r[exCompare], r[exLatch])
 	r[exLatch] = 0 // may survive
 	return text, r == expanderRegs{}
 }

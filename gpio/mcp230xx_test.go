@@ -51,7 +51,7 @@ func TestMCP23017Wire(t *testing.T) {
 		{Addr: 0x20, W: []byte{0x12}, R: []byte{0x00, 0x02, 0x00, 0x02}},
 		{Addr: 0x20, W: []byte{0x00}, R: []byte{0xfe, 0xfd}},
 	}}
-	c, err := OpenMCP23017(ExpanderConfig{Bus: b, Addr: 0x20})
+	c, err := MCP23017.Open(ExpanderConfig{Bus: b, Addr: 0x20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +237,7 @@ func TestMCP23017SharedInterrupt(t *testing.T) {
 		for i := range 2 {
 			cfg := rig.cfg
 			cfg.Addr += uint16(i)
-			c, err := OpenMCP23017(cfg)
+			c, err := MCP23017.Open(cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -377,7 +377,7 @@ func TestMCP23017SpoiltTransfers(t *testing.T) {
 					var chip Chip
 					err := errors.New("not open")
 					for range 3 {
-						if chip, err = OpenMCP23017(rig.cfg); err == nil {
+						if chip, err = MCP23017.Open(rig.cfg); err == nil {
 							break
 						}
 					}
@@ -596,7 +596,7 @@ func TestMCP23017AttachTells(t *testing.T) {
 				if test.poke != nil {
 					rig.poke(test.poke...)
 				}
-				if moved, err := (&mcp23017{bus: rig, addr: 0x20}).attach(); err != nil || moved != test.moved {
+				if moved, err := MCP23017.family(MCP23017, rig, 0x20).attach(); err != nil || moved != test.moved {
 					t.Errorf("attach: moved %v, %v, want %v", moved, err, test.moved)
 				}
 				if rig.reg("gpinten")&0x8000 != 0 || rig.reg("iocon")&(mcpBANK|mcpSEQOP) != 0 {
@@ -618,7 +618,7 @@ func TestMCP23017FlippedBit(t *testing.T) {
 			line := button
 			line.Debounce = 10 * time.Millisecond
 			events := make(chan Event, 64)
-			b := NewBank(BankConfig{Chip: "io", Lines: []LineConfig{line}, Open: func() (Chip, error) { return OpenMCP23017(rig.cfg) }}, events)
+			b := NewBank(BankConfig{Chip: "io", Lines: []LineConfig{line}, Open: func() (Chip, error) { return MCP23017.Open(rig.cfg) }}, events)
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := make(chan error, 1)
 			go func() { ended <- b.Run(ctx) }()

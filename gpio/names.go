@@ -72,28 +72,70 @@ func HeaderLineName(offset uint32) string {
 	return fmt.Sprintf("line %d", offset)
 }
 
-// MCP23017Line gives the offset of a line of an MCP23017: GPA0 to GPA7 are 0 to 7, GPB0 to GPB7 are 8 to 15. A3 for GPA3 and
-// the offset itself will do, in any case.
-func MCP23017Line(name string) (uint32, error) {
-	s := strings.TrimPrefix(strings.ToUpper(name), "GP")
-	var err error
-	if len(s) == 2 && (s[0] == 'A' || s[0] == 'B') && s[1] >= '0' && s[1] <= '7' {
-		return uint32(s[0]-'A')*8 + uint32(s[1]-'0'), nil
-	} else if len(s) == len(name) { // no GP before a bare offset
-		var n int
-		if n, err = number(s); err == nil && n < 16 {
-			return uint32(n), nil
-		}
-	}
-	return 0, fmt.Errorf("no line %q: wanted GPA0 to GPA7, GPB0 to GPB7, or 0 to 15%s", name, because(err))
+// lineNames is how a data sheet names the lines of an expander.
+type lineNames struct {
+	want   string // for people
+	ports  bool   // 16 lines in two ports of 8
+	name   func(offset uint32) string
+	before []string // what a name may begin with; the longest first
+	pin    func(rest string) (port, pin byte, ok bool)
 }
 
-// MCP23017LineName gives the data sheet's name of a line of an MCP23017: GPA3.
-func MCP23017LineName(offset uint32) string {
-	if offset > 15 {
-		return fmt.Sprintf("line %d", offset)
+// offset gives the line of that name, in any case, or of the bare number.
+func (n *lineNames) offset(name string) (uint32, error) {
+	s := strings.ToUpper(name)
+	lines := 8
+	if n.ports {
+		lines = 16
 	}
-	return fmt.Sprintf("GP%c%d", 'A'+offset/8, offset%8)
+	o, err := number(s)
+	if err == nil && o < lines {
+		return uint32(o), nil
+	}
+	for _, before := range n.before {
+		rest, ok := strings.CutPrefix(s, before)
+		if !ok {
+			continue
+		}
+		if port, pin, ok := n.pin(rest); ok && port < byte(lines/8) && pin < 8 {
+			return uint32(port)*8 + uint32(pin), nil
+		}
+	}
+	return 0, fmt.Errorf("no line %q: wanted %s, or 0 to %d%s", name, n.want, lines-1, because(err))
+}
+
+var (
+	namesGPAB = lineNames{"GPA0 to GPA7, GPB0 to GPB7", true, func(o uint32) string { return fmt.Sprintf("GP%c%d", 'A'+o/8, o%8) },
+		[]string{"GP", ""}, letterAndDigit}
+	namesGP = lineNames{"GP0 to GP7", false, func(o uint32) string { return fmt.Sprintf("GP%d", o) }, []string{"GP"}, digitAlone}
+	namesP  = lineNames{"P0 to P7", false, func(o uint32) string { return fmt.Sprintf("P%d", o) }, []string{"IO", "P"}, digitAlone}
+	// The first digit is the port: P10 is the ninth line.
+	namesPP = lineNames{"P00 to P07, P10 to P17 (or IO0_0 to IO1_7)", true, func(o uint32) string { return fmt.Sprintf("P%d%d", o/8, o%8) },
+		[]string{"IO", "P"}, twoDigits}
+)
+
+func letterAndDigit(s string) (port, pin byte, ok bool) {
+	if len(s) != 2 {
+		return 0, 0, false
+	}
+	return s[0] - 'A', s[1] - '0', true
+}
+
+func digitAlone(s string) (port, pin byte, ok bool) {
+	if len(s) != 1 {
+		return 0, 0, false
+	}
+	return 0, s[0] - '0', true
+}
+
+func twoDigits(s string) (port, pin byte, ok bool) {
+	if len(s) == 3 && (s[1] == '_' || s[1] == '.') {
+		s = s[:1] + s[2:]
+	}
+	if len(s) != 2 {
+		return 0, 0, false
+	}
+	return s[0] - '0', s[1] - '0', true
 }
 
 // IOPiPlusLine gives the line of an IO Pi Plus board, which is two MCP23017: bus1-3 is part 0, offset 2; bus2-16 is part 1,

@@ -51,11 +51,11 @@ func TestMCP23017Line(t *testing.T) {
 		{"GPA8", 0, "GPA7"}, {"GPC0", 0, "GPA7"}, {"16", 0, "0 to 15"}, {"GP3", 0, "GPA7"}, {"GPA03", 0, "GPA7"}, {"GPA", 0, "GPA7"},
 		{"", 0, "GPA7"}, {"07", 0, "octal"}, {"-1", 0, "GPA7"}, {"GPGPA3", 0, "GPA7"},
 	} {
-		checkName(t, "MCP23017Line", c.name, MCP23017Line, c.want, c.err)
+		checkName(t, "MCP23017Line", c.name, MCP23017.Line, c.want, c.err)
 	}
 	for o := range uint32(16) {
-		if got, err := MCP23017Line(MCP23017LineName(o)); got != o || err != nil {
-			t.Errorf("MCP23017Line(%q) = %d, %v, want %d", MCP23017LineName(o), got, err, o)
+		if got, err := MCP23017.Line(MCP23017.LineName(o)); got != o || err != nil {
+			t.Errorf("MCP23017Line(%q) = %d, %v, want %d", MCP23017.LineName(o), got, err, o)
 		}
 	}
 }
@@ -105,7 +105,7 @@ func FuzzLineNames(f *testing.F) {
 		if o, err := HeaderLine(s); err == nil && o >= headerLines {
 			t.Errorf("HeaderLine(%q) = %d", s, o)
 		}
-		if o, err := MCP23017Line(s); err == nil && o > 15 {
+		if o, err := MCP23017.Line(s); err == nil && o > 15 {
 			t.Errorf("MCP23017Line(%q) = %d", s, o)
 		}
 		if p, o, err := IOPiPlusLine(s); err == nil && (p < 0 || p > 1 || o > 15) {

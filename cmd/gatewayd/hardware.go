@@ -79,9 +79,10 @@ func open(c *config.Chip, hw hardware, interrupt gpio.Interrupt, log *slog.Logge
 		return hw.header
 	case config.GPIOChip:
 		return func() (gpio.Chip, error) { return hw.gpiochip(c.Label, c.Device) }
-	case config.MCP23017:
+	}
+	if kind := c.Type.Expander(); kind != nil {
 		expander := gpio.ExpanderConfig{Bus: hw.bus(c.Bus), Addr: c.Addr, Interrupt: interrupt, Poll: c.Poll, Log: log}
-		return func() (gpio.Chip, error) { return gpio.OpenMCP23017(expander) }
+		return func() (gpio.Chip, error) { return kind.Open(expander) }
 	}
 	return func() (gpio.Chip, error) { return nil, fmt.Errorf("chip %q: no driver for type %q", c.Name, c.Type) }
 }

@@ -105,7 +105,7 @@ func newTorture(t *testing.T, seed uint64, before ...func(x *torture)) *torture 
 			if c.interrupt {
 				e.Interrupt = interrupt
 			}
-			bank.Open = func() (gpio.Chip, error) { return gpio.OpenMCP23017(e) }
+			bank.Open = func() (gpio.Chip, error) { return gpio.MCP23017.Open(e) }
 		}
 		b := gpio.NewBank(bank, events)
 		if c.addr == 0 {

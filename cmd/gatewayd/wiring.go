@@ -178,7 +178,7 @@ func (w *wiring) linesOf(b *gpio.Bank) (names []string) {
 func (g *gateway) newChip(u, with use) *wiredChip {
 	c := &wiredChip{use: u}
 	c.part = part{name: fmt.Sprintf("chip %q", u.Name), place: "the kernel's chips", run: func(ctx context.Context) error { return c.bank.Run(ctx) }}
-	if u.Type == config.MCP23017 {
+	if u.Type.Expander() != nil {
 		c.place = i2cPlace(u.Bus, u.Addr)
 	}
 	log := g.log.With("chip", u.Name)

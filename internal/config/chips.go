@@ -29,6 +29,7 @@ type chip struct {
 type chipType struct {
 	name     string
 	keys     []key[*chip]
+	expander *gpio.ExpanderType   // what its parts are; nil: the kernel's
 	parts    func(c *chip) []Chip // without interrupts and lines
 	line     func(name string) (part int, offset uint32, err error)
 	lineName func(part int, offset uint32) string
@@ -66,7 +67,7 @@ var gpiochipType = &chipType{
 	refuse:   func(*gpio.LineConfig, string) (string, string) { return "", "" },
 }
 
-var chipTypes = []*chipType{mcp23017Type, iopiplusType, gpiochipType}
+var chipTypes = append(expanderTypes(), iopiplusType, gpiochipType)
 
 // lineText is a line's name on any chip, which is understood once the chip is known.
 var lineText = scalar("a line, such as 17, GPIO17, P1-11, GPA3, bus1-3", func(s string) (string, error) { return s, checkText(s, 40) },

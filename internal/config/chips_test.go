@@ -44,6 +44,8 @@ func TestChips(t *testing.T) {
 		{"io2/bus2", MCP23017, "", "", 1, 0x24, "", 5 * time.Millisecond, 1}, // nothing uses its bus 1
 		{"a", MCP23017, "", "", 1, 0x22, "GPIO4", 0, 1},
 		{"b", MCP23017, "", "", 3, 0x22, "", 10 * time.Millisecond, 1},
+		{"p", "pcf8574a", "", "", 4, 0x38, "", 10 * time.Millisecond, 1},
+		{"q", "tca9555", "", "", 4, 0x27, "GPIO4", 0, 1},
 		{"k", GPIOChip, "pca9555", "", 0, 0, "", 0, 1},
 		{"k2", GPIOChip, "", "/dev/gpiochip3", 0, 0, "", 0, 1},
 	})

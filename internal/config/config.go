@@ -67,8 +67,11 @@ type ChipType string
 const (
 	Header   ChipType = "header"   // the Raspberry Pi's 40-pin header
 	GPIOChip ChipType = "gpiochip" // any other chip that the kernel drives
-	MCP23017 ChipType = "mcp23017"
+	MCP23017 ChipType = "mcp23017" // as all of gpio.Expanders, by their names in small letters
 )
+
+// Expander gives the type of an I2C expander; nil: it is none.
+func (t ChipType) Expander() *gpio.ExpanderType { return gpio.Expander(string(t)) }
 
 // Chip is one chip with its lines. An IO Pi Plus board is two: io/bus1 and io/bus2.
 type Chip struct {
@@ -86,13 +89,14 @@ type Chip struct {
 
 // LineName is what people call a line of the chip.
 func (c *Chip) LineName(offset uint32) string {
+	expander := c.Type.Expander()
 	switch {
 	case c.Board > 0:
 		return gpio.IOPiPlusLineName(c.Board-1, offset)
 	case c.Type == Header:
 		return gpio.HeaderLineName(offset)
-	case c.Type == MCP23017:
-		return gpio.MCP23017LineName(offset)
+	case expander != nil:
+		return expander.LineName(offset)
 	}
 	return fmt.Sprintf("line %d", offset)
 }

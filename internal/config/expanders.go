@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -31,21 +32,31 @@ func expanderKeys(addrs key[*chip]) []key[*chip] {
 
 var poll = duration(time.Millisecond, 10*time.Second)
 
-var mcp23017Type = &chipType{
-	name:  string(MCP23017),
-	keys:  expanderKeys(field("address", "the I2C address, 0x20 to 0x27", address, func(c *chip) *uint16 { return &c.addr }).required()),
-	parts: func(c *chip) []Chip { return []Chip{{Name: c.name, Type: MCP23017, Bus: c.bus, Addr: c.addr}} },
-	line: func(name string) (int, uint32, error) {
-		offset, err := gpio.MCP23017Line(name)
-		return 0, offset, err
-	},
-	lineName: func(_ int, offset uint32) string { return gpio.MCP23017LineName(offset) },
-	refuse:   refuseMCP23017,
+// expanderTypes are the types of single chips.
+func expanderTypes() (all []*chipType) {
+	for _, e := range gpio.Expanders() {
+		kind := ChipType(strings.ToLower(e.Name))
+		doc := fmt.Sprintf("the I2C address, 0x%02x to 0x%02x", e.First, e.Last)
+		all = append(all, &chipType{
+			name:     string(kind),
+			keys:     expanderKeys(field("address", doc, address, func(c *chip) *uint16 { return &c.addr }).required()),
+			expander: e,
+			parts:    func(c *chip) []Chip { return []Chip{{Name: c.name, Type: kind, Bus: c.bus, Addr: c.addr}} },
+			line: func(name string) (int, uint32, error) {
+				offset, err := e.Line(name)
+				return 0, offset, err
+			},
+			lineName: func(_ int, offset uint32) string { return e.LineName(offset) },
+			refuse:   e.Refuse,
+		})
+	}
+	return all
 }
 
 // iopiplusType is an IO Pi Plus: two MCP23017 on one board, whose lines are called as the board's print says.
 var iopiplusType = &chipType{
-	name: "iopiplus",
+	name:     "iopiplus",
+	expander: gpio.MCP23017,
 	keys: expanderKeys(field("addresses", "the I2C addresses of bus 1 and bus 2, as the board's jumpers set them", several(address),
 		func(c *chip) *[]uint16 { return &c.addrs }, []uint16{0x20, 0x21})),
 	parts: func(c *chip) []Chip {
@@ -56,21 +67,7 @@ var iopiplusType = &chipType{
 	},
 	line:     gpio.IOPiPlusLine,
 	lineName: gpio.IOPiPlusLineName,
-	refuse:   refuseMCP23017,
-}
-
-func refuseMCP23017(l *gpio.LineConfig, lineName string) (key, msg string) {
-	switch {
-	case !l.Output && l.Offset%8 == 7: // data sheet DS20001952, since revision D: GPA7 and GPB7 are outputs only
-		what := gpio.MCP23017LineName(l.Offset)
-		if what != lineName {
-			what = lineName + ", which is " + what + ","
-		}
-		return "line", what + " must not be an input on an MCP23017 (Microchip erratum: it can garble the bus): use another line"
-	case l.Pull == gpio.PullDown:
-		return "pull", "an MCP23017 has no pull-down: use up with active_low, or none with a resistor"
-	}
-	return "", ""
+	refuse:   gpio.MCP23017.Refuse,
 }
 
 func (d *draft) checkExpander(c *chip) {
@@ -92,8 +89,8 @@ func (d *draft) checkExpander(c *chip) {
 		if c.has(key) {
 			n = elements(n)[i]
 		}
-		if a < 0x20 || a > 0x27 {
-			d.errorf(n, path, "0x%02x is no address of an MCP23017: they go from 0x20 to 0x27", a)
+		if e := c.kind.expander; a < e.First || a > e.Last {
+			d.errorf(n, path, "0x%02x is no address of %s: they go from 0x%02x to 0x%02x%s", a, e.WithArticle(), e.First, e.Last, siblingAt(e, a))
 			continue
 		}
 		if c.bad["bus"] {
@@ -108,6 +105,14 @@ func (d *draft) checkExpander(c *chip) {
 		d.busUser[c.bus] = fmt.Sprintf("chip %q", c.name)
 	}
 	d.checkInterrupts(c)
+}
+
+// siblingAt tells which type is the same at that address.
+func siblingAt(e *gpio.ExpanderType, addr uint16) string {
+	if other := gpio.Expander(e.Sibling); other != nil && other.First <= addr && addr <= other.Last {
+		return fmt.Sprintf(" (it is one of %s: type: %s)", other.WithArticle(), strings.ToLower(other.Name))
+	}
+	return ""
 }
 
 func (d *draft) checkInterrupts(c *chip) {
