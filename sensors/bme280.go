@@ -21,6 +21,7 @@ func init() {
 		Addrs:    addrs,
 		Measures: []Quantity{bmxTemperature, humidity, bmxPressure},
 		Open:     func(o Options) (Sensor, error) { return openBMx280(o, bmeChipID) },
+		IDs:      []ID{{Reg: bmxID, Value: []byte{bmeChipID}}},
 	})
 	Register(Driver{
 		Name:     "bmp280",
@@ -28,6 +29,7 @@ func init() {
 		Addrs:    addrs,
 		Measures: []Quantity{bmxTemperature, bmxPressure},
 		Open:     func(o Options) (Sensor, error) { return openBMx280(o, bmpChipID) },
+		IDs:      []ID{{Reg: bmxID, Value: []byte{bmpChipID}}},
 	})
 }
 

@@ -106,6 +106,9 @@ type Driver struct {
 	Time    time.Duration                 // a measurement takes that long; what counts as late is later by it
 	Example string                        // the keys of an example besides name, type and address, as YAML in one line: "inputs: [a0, a1], range: 4.096V"
 	Open    func(Options) (Sensor, error) // looks whether the device is there and is of this type
+	IDs     []ID                          // registers that all tell that it is this part; nil: it has none that can be read without harm
+	// Find gives the devices of this type that the kernel has; root is Options.Root. Nil where the kernel has nothing to do with it.
+	Find func(root string) []Found
 }
 
 // Quantities gives what a device with these options measures.
