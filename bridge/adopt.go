@@ -88,6 +88,7 @@ func (s *state) adopt(a *adoption) {
 	for i := range a.sensors {
 		a.sensor(s, &a.sensors[i])
 	}
+	a.thermostats(s)
 	a.hangs(s)
 	a.keeps(s)
 	a.announce(s)

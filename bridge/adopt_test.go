@@ -20,7 +20,7 @@ const (
 )
 
 var decided = map[reflect.Type]map[string]string{
-	reflect.TypeFor[output](): {"cfg": built, "topic": built, "words": built, "interlock": built, "groups": built, "fault": redone, "blink": redone,
+	reflect.TypeFor[output](): {"cfg": built, "topic": built, "words": built, "interlock": built, "groups": built, "fault": redone, "blink": redone, "pursuit": redone,
 		"touched": ends, "leaves": ends, "timer": redone, "outputLife": taken},
 	reflect.TypeFor[fault]():    {"output": built, "now": taken, "told": taken, "at": taken, "timer": redone},
 	reflect.TypeFor[blink]():    {"output": built, "was": taken, "end": taken, "timer": redone},
@@ -29,7 +29,10 @@ var decided = map[reflect.Type]map[string]string{
 	reflect.TypeFor[presses](): {"asked": built, "long": built, "gap": built, "every": built, "most": built, "pressesLife": taken + " if the above are equal",
 		"found": ends},
 	reflect.TypeFor[group]():  {"cfg": built, "topic": built, "words": built, "members": built, "timer": redone, "groupLife": taken},
-	reflect.TypeFor[sensor](): {"cfg": built, "topics": built, "late": built, "last": taken + " by quantity", "sensorLife": taken},
+	reflect.TypeFor[sensor](): {"cfg": built, "topics": built, "late": built, "last": taken + " by quantity", "sensorLife": taken, "thermostats": built},
+	reflect.TypeFor[thermostat](): {"Thermostat": built, "sensor": built, "quantity": built, "source": built, "pursuits": redone,
+		"thermostatLife": taken + " if the rule and its sensor are the same"},
+	reflect.TypeFor[pursuit](): {"output": built, "over": taken, "told": taken},
 	reflect.TypeFor[health](): {"changed": taken, "chips": taken + " but those gone", "edges": taken, "lost": taken, "commands": taken, "refused": taken,
 		"last": taken, "soon": redone, "weak": taken},
 	reflect.TypeFor[announcer](): {"topics": built, "books": built, "public": built, "birth": built, "known": taken, "full": taken, "sent": taken + " while connected",
@@ -41,7 +44,7 @@ var decided = map[reflect.Type]map[string]string{
 	reflect.TypeFor[hung]():      {"said": taken + " of lines that are the same", "known": taken},
 	reflect.TypeFor[unkept]():    {"owner": built, "told": taken},
 	reflect.TypeFor[state](): {"cfg": built, "about": built, "topics": built, "points": built, "inputs": built, "outputs": built, "groups": built, "sensors": built,
-		"targets": built, "order": built, "hung": redone, "health": taken, "announcer": redone, "gone": redone, "unkept": redone, "now": ends, "linked": taken,
+		"targets": built, "order": built, "thermostats": built, "hung": redone, "health": taken, "announcer": redone, "gone": redone, "unkept": redone, "now": ends, "linked": taken,
 		"away": taken, "lost": redone, "stopping": ends, "restart": ends, "reload": ends, "timers": redone, "do": ends, "send": ends, "notes": ends,
 		"keep": ends, "drop": ends, "touched": ends},
 }

@@ -12,6 +12,7 @@ type Config struct {
 	Groups        []Group
 	Sensors       []Sensor
 	Rules         []Rule
+	Thermostats   []Thermostat
 	Interlocks    []Interlock
 	Status        Status
 	HomeAssistant HomeAssistant

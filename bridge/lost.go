@@ -18,6 +18,7 @@ func (s *state) link(up bool) {
 		s.health.changed = true
 	} else if s.away.IsZero() { // else it is the next attempt that has failed
 		s.away = s.now
+		s.offline()
 	} else {
 		return
 	}

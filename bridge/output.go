@@ -44,10 +44,11 @@ type output struct {
 	interlock *interlock // nil: none
 	groups    []*group   // that it is in
 
-	fault   fault  // its pin does not follow
-	blink   *blink // it shows where the gateway is; nil: it does not
-	touched bool   // in this step
-	leaves  bool   // it is not in the configuration to come
+	fault   fault    // its pin does not follow
+	blink   *blink   // it shows where the gateway is; nil: it does not
+	pursuit *pursuit // the rule on a reading that wished last; nil: somebody else did, or it has had its way
+	touched bool     // in this step
+	leaves  bool     // it is not in the configuration to come
 	timer   timer
 
 	outputLife
@@ -124,11 +125,13 @@ func (o *output) command(s *state, c Command) error {
 	if c.Verb != VerbOff {
 		err := o.turnOn(s, c)
 		if err == nil {
+			o.taken(&c)
 			o.blink.drop(s)
 			o.tellHeld(s, held, c)
 		}
 		return err
 	}
+	o.taken(&c)
 	o.blink.drop(s)
 	o.turnOff(s, c.Source)
 	o.tellHeld(s, held, c)

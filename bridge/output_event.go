@@ -48,6 +48,7 @@ func (o *output) event(s *state, e *gpio.Event) {
 // confirmed ends a wish: the time that an ON lasts begins.
 func (o *output) confirmed(s *state) {
 	o.pending, o.limit = false, time.Time{}
+	o.followed()
 	if o.on && o.length > 0 {
 		o.off.sooner(s.now.Add(o.length), "its time is over")
 	}

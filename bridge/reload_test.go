@@ -37,6 +37,7 @@ func cloned(c *Config) *Config {
 	with := *c
 	with.Inputs, with.Outputs, with.Groups = slices.Clone(c.Inputs), slices.Clone(c.Outputs), slices.Clone(c.Groups)
 	with.Sensors, with.Rules, with.Interlocks = slices.Clone(c.Sensors), slices.Clone(c.Rules), slices.Clone(c.Interlocks)
+	with.Thermostats = slices.Clone(c.Thermostats)
 	return &with
 }
 
@@ -55,6 +56,9 @@ func without(name string) func(*Config) {
 		c.Groups = slices.DeleteFunc(c.Groups, func(p Group) bool { return p.Name == name })
 		c.Sensors = slices.DeleteFunc(c.Sensors, func(p Sensor) bool { return p.Name == name })
 		c.Rules = slices.DeleteFunc(c.Rules, func(r Rule) bool { return r.When == name || slices.Contains(r.Outputs, name) })
+		c.Thermostats = slices.DeleteFunc(c.Thermostats, func(r Thermostat) bool {
+			return strings.HasPrefix(r.When, name+"/") || slices.Contains(r.Outputs, name)
+		})
 		c.Interlocks = slices.DeleteFunc(c.Interlocks, func(l Interlock) bool { return slices.Contains(l.Outputs, name) })
 		for i := range c.Groups {
 			c.Groups[i].Outputs = slices.DeleteFunc(slices.Clone(c.Groups[i].Outputs), func(o string) bool { return o == name })

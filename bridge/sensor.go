@@ -28,6 +28,8 @@ type sensor struct {
 	late   []belated // one per quantity, where readings are kept
 	last   [][]byte  // what was told last of each quantity; nil: nothing
 
+	thermostats []*thermostat
+
 	sensorLife
 }
 
@@ -59,6 +61,9 @@ func (s *state) sample(in *sensors.Sample) {
 	}
 	s.ails(p.cfg.Name, p.err, in.Err)
 	p.err = in.Err
+	for _, t := range p.thermostats {
+		t.sample(s, in)
+	}
 	for _, r := range in.Readings {
 		n := p.find(r.Quantity)
 		if n < 0 {

@@ -16,6 +16,8 @@ type Command struct {
 	For      time.Duration // of ON, TOGGLE and PULSE: how long; 0: as the output has it
 	Source   string        // who wishes, for people: "command", `rule on "door"`
 	Retained bool          // the broker had kept it
+
+	pursuit *pursuit // the rule that wishes it until it was followed; nil: it is wished once
 }
 
 // Verb is what a command asks for.
@@ -26,9 +28,10 @@ const (
 	VerbOn
 	VerbToggle
 	VerbPulse // on for a while
+	VerbNone  // nothing at all: no command has it, but a rule may
 )
 
-func (v Verb) String() string { return [...]string{"OFF", "ON", "TOGGLE", "PULSE"}[v] }
+func (v Verb) String() string { return [...]string{"OFF", "ON", "TOGGLE", "PULSE", "nothing"}[v] }
 
 // Write is what step wants of the hardware: absolute, and past all guards.
 type Write struct {
@@ -67,21 +70,22 @@ type target interface {
 // state owns all that the gateway knows of its points. It does no I/O, reads no clock, has no lock and starts nothing:
 // whatever happens is handed to step, whatever is to be done comes out of it.
 type state struct {
-	cfg       *Config
-	about     About
-	topics    *Topics
-	points    map[string]point
-	inputs    map[string]*input
-	outputs   map[string]*output
-	groups    map[string]*group
-	sensors   map[string]*sensor
-	targets   map[string]target // outputs and groups
-	order     []*output         // as configured
-	hung      map[string]*hung  // chips, while a call to one hangs
-	health    health
-	announcer *announcer
-	gone      map[string]bool   // chips that were there once: what their banks still say is of no interest
-	unkept    map[string]unkept // topics where the broker may keep what it is not to keep any more
+	cfg         *Config
+	about       About
+	topics      *Topics
+	points      map[string]point
+	inputs      map[string]*input
+	outputs     map[string]*output
+	groups      map[string]*group
+	sensors     map[string]*sensor
+	targets     map[string]target // outputs and groups
+	order       []*output         // as configured
+	thermostats []*thermostat     // as configured
+	hung        map[string]*hung  // chips, while a call to one hangs
+	health      health
+	announcer   *announcer
+	gone        map[string]bool   // chips that were there once: what their banks still say is of no interest
+	unkept      map[string]unkept // topics where the broker may keep what it is not to keep any more
 
 	now      time.Time // as package clock has it, and so are all times here
 	linked   bool
@@ -147,6 +151,11 @@ func newState(cfg *Config, about About) (*state, error) {
 	}
 	for i := range cfg.Rules {
 		if err := s.addRule(&cfg.Rules[i]); err != nil {
+			return nil, err
+		}
+	}
+	for i := range cfg.Thermostats {
+		if err := s.addThermostat(&cfg.Thermostats[i]); err != nil {
 			return nil, err
 		}
 	}

@@ -33,7 +33,7 @@ func check(path string, show bool) error {
 	}
 	fmt.Printf("%s: ok: gateway %q, %s, %s, %s, %s, %s\n", path, cfg.Device,
 		count(len(cfg.Bridge.Inputs), "input"), count(len(cfg.Bridge.Outputs), "output"),
-		count(len(cfg.Bridge.Groups), "group"), count(len(cfg.Sensors), "sensor"), count(len(cfg.Bridge.Rules), "rule"))
+		count(len(cfg.Bridge.Groups), "group"), count(len(cfg.Sensors), "sensor"), count(len(cfg.Bridge.Rules)+len(cfg.Bridge.Thermostats), "rule"))
 	return nil
 }
 

@@ -110,6 +110,9 @@ func itemsOf(cfg *config.Config) []items {
 	for _, r := range c.Rules { // they have no names; the same one may be there twice
 		rules[unused(rules, fmt.Sprint(r))] = r
 	}
+	for _, r := range c.Thermostats {
+		rules[unused(rules, fmt.Sprint(r))] = r
+	}
 	return []items{{"chip", chips}, {"input", inputs}, {"output", outputs}, {"group", groups}, {"sensor", measured}, {"interlock", interlocks}, {"rule", rules}}
 }
 

@@ -32,7 +32,7 @@ func info(cfg *config.Config) []byte {
 		Rules   int    `json:"rules"`
 	}{
 		"gatewayd", version, commit, cfg.Device, board(), serial(), runtime.GOOS + "/" + runtime.GOARCH,
-		len(cfg.Bridge.Inputs), len(cfg.Bridge.Outputs), len(cfg.Bridge.Groups), len(cfg.Sensors), len(cfg.Bridge.Rules),
+		len(cfg.Bridge.Inputs), len(cfg.Bridge.Outputs), len(cfg.Bridge.Groups), len(cfg.Sensors), len(cfg.Bridge.Rules) + len(cfg.Bridge.Thermostats),
 	})
 	if err != nil {
 		panic(err) // text and numbers always marshal

@@ -210,7 +210,11 @@ func (d *draft) build() *Config {
 		c.Bridge.Interlocks = append(c.Bridge.Interlocks, l.Interlock)
 	}
 	for _, r := range d.rules {
-		c.Bridge.Rules = append(c.Bridge.Rules, r.Rule)
+		if r.reads() {
+			c.Bridge.Thermostats = append(c.Bridge.Thermostats, r.thermostat())
+		} else {
+			c.Bridge.Rules = append(c.Bridge.Rules, r.Rule)
+		}
 	}
 	interrupts := false
 	for _, ch := range d.chips {

@@ -31,13 +31,15 @@ var otherWords = map[string]string{
 	"suggested_area": "area", "room": "area", "enabled_by_default": "enabled", "discovery_prefix": "prefix", "birth_message": "birth",
 	"buffer": "backlog", "queue": "backlog", "store_and_forward": "backlog", "offline": "while_offline", "backlog": "while_offline", "limit": "most",
 	"max": "most", "ttl": "max_age", "age": "max_age", "events": "gestures", "sensors": "readings", "path": "file", "ha": "home_assistant", "hass": "home_assistant",
+	"over": "above", "greater_than": "above", "upper": "above", "high": "above", "setpoint": "above", "threshold": "above", "under": "below", "less_than": "below", "lower": "below", "low": "below",
+	"else": "otherwise", "do_otherwise": "otherwise", "hysteresis": "below", "on_unavailable": "unavailable", "fallback_state": "unavailable",
 	"trigger": "when", "input": "when", "event": "is", "action": "do", "target": "output", "group": "output", "gesture": "gestures is", "long": "long_press", "double_click": "multi_click", "int": "interrupt", "irq": "interrupt",
 }
 
 // planned are keys that will come. They are refused like any unknown key, but with clearer words.
 var planned = []string{
 	"prefix", "web", "metrics", "log",
-	"counters", "meters", "dimmers", "covers", "scenes", "include", "above", "below", "expire_after",
+	"counters", "meters", "dimmers", "covers", "scenes", "include", "expire_after",
 }
 
 // homes say where keys belong that people look for at other places of the file.

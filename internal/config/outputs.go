@@ -19,6 +19,7 @@ type output struct {
 	interval     time.Duration // between two switchings
 	lost         brokerLost
 	group        *interlock // nil: none
+	readings     []*rule    // that switch it by a reading
 }
 
 // start is an output's state when the gateway comes.

@@ -13,41 +13,48 @@ import (
 type rule struct {
 	place
 	bridge.Rule
+	reading
 }
 
 var trigger = calledElsewhere(oneOf(append([]choice[bridge.Trigger]{
 	{"pressed", bridge.Pressed}, {"released", bridge.Released}, {"changed", bridge.Changed}, {"on", bridge.Pressed}, {"off", bridge.Released},
 }, gestureWords...)...), gestureElsewhere)
 
-var ruleList = list("rules", "what happens without the broker's help", func() *rule { return new(rule) }, always([]key[*rule]{
-	field("when", "the input that it begins with", reference, func(r *rule) *string { return &r.When }).required(),
-	field("is", "what the input does", trigger, func(r *rule) *bridge.Trigger { return &r.Is }, bridge.Pressed),
+var ruleKeys = slices.Concat([]key[*rule]{
+	field("when", "the input that it begins with, or a sensor's reading, such as attic/temperature", reference, func(r *rule) *string { return &r.When }).required(),
+	ofInputs(field("is", "what the input does", trigger, func(r *rule) *bridge.Trigger { return &r.Is }, bridge.Pressed)),
+}, readingKeys[:2], []key[*rule]{
 	field("do", "what happens to the outputs", oneOf(choice[bridge.Verb]{"on", bridge.VerbOn}, choice[bridge.Verb]{"off", bridge.VerbOff},
 		choice[bridge.Verb]{"toggle", bridge.VerbToggle}, choice[bridge.Verb]{"pulse", bridge.VerbPulse}),
 		func(r *rule) *bridge.Verb { return &r.Do }).required(),
+}, readingKeys[2:], []key[*rule]{
 	field("output", "one output or group, or a list", several(reference), func(r *rule) *[]string { return &r.Outputs }).required(),
 	field("for", "how long, for on and pulse; 0: as the output has it", durationOr0(10*time.Millisecond, 168*time.Hour),
 		func(r *rule) *time.Duration { return &r.For }, 0),
 	field("only", "when it acts: always, or while the broker is not connected", oneOf(choice[bridge.Only]{"always", bridge.Always},
 		choice[bridge.Only]{"offline", bridge.Offline}), func(r *rule) *bridge.Only { return &r.Only }, bridge.Always),
-}), func(d *draft, r *rule) { d.rules = append(d.rules, r) }, func(d *draft) []*rule { return d.rules })
+})
+
+var ruleList = list("rules", "what happens without the broker's help", func() *rule { return new(rule) }, always(ruleKeys),
+	func(d *draft, r *rule) { d.rules = append(d.rules, r) }, func(d *draft) []*rule { return d.rules })
 
 func (d *draft) checkRules() {
 	same := map[string]*rule{}
 	for _, r := range d.rules {
+		errors := len(d.problems) - d.warned
 		d.checkWhen(r)
 		outputs, known := d.checkTargets(r)
 		if len(r.bad) > 0 {
 			continue
 		}
-		if r.For > 0 && r.Do != bridge.VerbOn && r.Do != bridge.VerbPulse {
+		if r.For > 0 && !r.switches(true) {
 			r.errorf(&d.notes, "for", "a time belongs to do: on and do: pulse only")
 			continue
 		}
-		if r.Do == bridge.VerbPulse && r.For == 0 {
+		if pulses := r.pulses(); pulses != "" && r.For == 0 {
 			for _, o := range outputs {
 				if o.pulse == 0 && !o.bad["pulse"] {
-					r.errorf(&d.notes, "do", "how long? Give the rule for: 500ms, or %s a pulse", &o.base)
+					r.errorf(&d.notes, pulses, "how long? Give the rule for: 500ms, or %s a pulse", &o.base)
 				}
 			}
 		}
@@ -60,28 +67,62 @@ func (d *draft) checkRules() {
 			}
 		}
 		if known {
-			id := fmt.Sprint(r.When, r.Is, r.Do, r.For, r.Only, r.Outputs)
+			id := fmt.Sprint(r.When, r.Is, r.Do, r.For, r.Only, r.Outputs, limitText(r.above), limitText(r.below), r.otherwise, r.unavailable)
 			if other := same[id]; other != nil {
 				d.errorf(r.node, r.path, "is the same as the rule in line %d: it would act twice", other.node.Line)
 			} else {
 				same[id] = r
+				if r.reads() && len(d.problems)-d.warned == errors {
+					d.checkContrary(r, outputs)
+				}
 			}
 		}
 	}
 }
 
+// checkWhen looks at what a rule begins with.
 func (d *draft) checkWhen(r *rule) {
 	if r.bad["when"] {
 		return
 	}
-	n, path := r.at("when")
 	if sensor, quantity, ok := strings.Cut(r.When, "/"); ok && d.byName[r.When] == nil {
-		d.errorf(n, path, "rules that begin with a sensor's reading (%s of %s) are planned, they do not work yet", quote(quantity), quote(sensor))
+		r.sensor, r.quantity = sensor, quantity
+		d.checkReading(r)
 		return
 	}
-	if _, other := find[*input](d, n, path, r.When); other != nil {
-		d.errorf(n, path, "a rule begins with an input: %q is the %s in line %d", r.When, other.self().kind, other.self().node.Line)
+	n, path := r.at("when")
+	p, other := find[*input](d, n, path, r.When)
+	switch other := other.(type) {
+	case nil:
+	case *sensor:
+		example := "temperature"
+		if len(other.told) > 0 {
+			example = other.told[0].Name
+		}
+		d.errorf(n, path, "which reading? Write %s/%s, for example, with above or below", r.When, example)
+		return
+	default:
+		d.errorf(n, path, "a rule begins with an input or a sensor's reading: %q is the %s in line %d", r.When, other.self().kind, other.self().node.Line)
 	}
+	if p == nil {
+		return
+	}
+	for _, k := range readingKeys {
+		if r.has(k.name) {
+			r.errorf(&d.notes, k.name, "it belongs to a rule on a sensor's reading, such as when: attic/temperature; %q is an input", r.When)
+		}
+	}
+}
+
+// pulses gives the key that asks for a pulse, if one does.
+func (r *rule) pulses() string {
+	switch {
+	case r.Do == bridge.VerbPulse:
+		return "do"
+	case r.reads() && r.otherwise == bridge.VerbPulse:
+		return "otherwise"
+	}
+	return ""
 }
 
 // checkTargets gives the outputs of a rule, those of its groups among them; known says that these are all.
@@ -111,7 +152,7 @@ func (d *draft) checkTargets(r *rule) (outputs []*output, known bool) {
 		}
 		for _, o := range drives {
 			from[o] = p
-			if other := locked[o.group]; o.group != nil && other != nil && from[other] != p && (r.Do == bridge.VerbOn || r.Do == bridge.VerbPulse) && !r.bad["do"] {
+			if other := locked[o.group]; o.group != nil && other != nil && from[other] != p && (r.switches(true) || r.reads() && r.unavailable == bridge.VerbOn) && !r.bad["do"] {
 				d.errorf(at, path, "%q and %q are in interlock %q: one at most can be on", other.name, o.name, o.group.Name)
 			}
 			locked[o.group] = o
