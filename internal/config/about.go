@@ -7,6 +7,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"gatewayd/gpio"
 	"gatewayd/sensors"
 )
 
@@ -54,15 +55,21 @@ func ChipTypes() []ChipDoc {
 	for _, t := range chipTypes {
 		doc := ChipDoc{Type: t.name, Keys: keyDocs(t.keys, &chip{kind: t})}
 		keys, line := "label: mcp23017", "0"
-		switch t {
-		case gpiochipType:
+		switch e := t.expander; {
+		case e == nil:
 			doc.Doc, doc.Lines = "another GPIO chip of the kernel: one of the board, or an expander that an overlay drives", "by their numbers"
-		case iopiplusType:
+		case t == iopiplusType:
 			doc.Doc, doc.Lines = "IO Pi Plus: two MCP23017 on one board", "bus1-1 to bus1-16, bus2-1 to bus2-16"
-			doc.Addrs, keys, line = addrRange(0x20, 0x27), "bus: 1, addresses: [0x20, 0x21]", "bus1-1"
+			keys, line = "bus: 1, addresses: [0x20, 0x21]", "bus1-1"
 		default:
-			doc.Doc, doc.Lines = "Microchip MCP23017: 16 lines on I2C", "GPA0 to GPA7, GPB0 to GPB7"
-			doc.Addrs, keys, line = addrRange(0x20, 0x27), "bus: 1, address: 0x20", "GPA0"
+			doc.Doc = fmt.Sprintf("%s: %d lines on I2C; pull: %s", e.Name, e.Lines, join(pullsOf(e), "or"))
+			doc.Lines = lineNames(e)
+			keys, line = fmt.Sprintf("bus: 1, address: 0x%02x", e.First), e.LineName(0)
+		}
+		if e := t.expander; e != nil {
+			for a := e.First; a <= e.Last; a++ {
+				doc.Addrs = append(doc.Addrs, a)
+			}
 		}
 		doc.Example = fmt.Sprintf("chips:\n  - {name: relays, type: %s, %s}\noutputs:\n  - {name: light, chip: relays, line: %s}\n", t.name, keys, line)
 		all = append(all, doc)
@@ -70,9 +77,24 @@ func ChipTypes() []ChipDoc {
 	return all
 }
 
-func addrRange(first, last uint16) (all []uint16) {
-	for a := first; a <= last; a++ {
-		all = append(all, a)
+// lineNames names the lines, port by port.
+func lineNames(e *gpio.ExpanderType) string {
+	var ports []string
+	for o := 0; o < e.Lines; o += 8 {
+		ports = append(ports, e.LineName(uint32(o))+" to "+e.LineName(uint32(o+7)))
+	}
+	return strings.Join(ports, ", ")
+}
+
+// pullsOf gives what an expander does not refuse.
+func pullsOf(e *gpio.ExpanderType) (all []string) {
+	for _, p := range []struct {
+		word string
+		pull gpio.Pull
+	}{{"up", gpio.PullUp}, {"down", gpio.PullDown}, {"none", gpio.PullNone}} {
+		if _, msg := e.Refuse(&gpio.LineConfig{Pull: p.pull}, e.LineName(0)); msg == "" {
+			all = append(all, p.word)
+		}
 	}
 	return all
 }
