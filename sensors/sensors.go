@@ -87,8 +87,10 @@ type Options struct {
 	Name     string  // the sensor's configured name
 	Bus      i2c.Bus // of an I2C device
 	Addr     uint16  // its 7-bit address
-	Root     string  // where the kernel's files are: sys/class is below it; empty: /
+	Root     string  // where the kernel's files are: sys/class is below it; empty: [Root]
 	Settings Settings
+
+	files kernelFiles // instead of the machine's; nil: these
 }
 
 // Driver is a type of sensor.

@@ -27,7 +27,7 @@ var otherWords = map[string]string{
 	"reload": "watch", "auto_reload": "watch", "autoreload": "watch", "watch_file": "watch",
 	"interval": "every min_interval", "min_switch": "min_interval", "rate_limit": "min_interval", "throttle": "min_interval", "update_interval": "every", "period": "every", "addr": "address", "i2c_address": "address",
 	"members": "outputs", "entities": "outputs", "lights": "outputs", "driver": "type", "module": "type", "kind": "type component", "id": "name", "friendly_name": "label name", "title": "label name",
-	"unique_id": "id", "object_id": "id", "default_entity_id": "id", "platform": "component type", "class": "device_class", "entity_category": "category",
+	"serial_number": "serial", "rom": "serial", "unique_id": "id", "object_id": "id", "default_entity_id": "id", "platform": "component type", "class": "device_class", "entity_category": "category",
 	"suggested_area": "area", "room": "area", "enabled_by_default": "enabled", "discovery_prefix": "prefix", "birth_message": "birth",
 	"buffer": "backlog", "queue": "backlog", "store_and_forward": "backlog", "offline": "while_offline", "backlog": "while_offline", "limit": "most",
 	"max": "most", "ttl": "max_age", "age": "max_age", "events": "gestures", "sensors": "readings", "path": "file", "ha": "home_assistant", "hass": "home_assistant",
