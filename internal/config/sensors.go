@@ -148,7 +148,7 @@ func unknownDriver(s string, known []string) error {
 	if hint := didYouMean(s, known); hint != "" {
 		return fmt.Errorf("no type of sensor is called %s%s", quote(s), hint)
 	}
-	return fmt.Errorf("no type of sensor is called %s: there is %s", quote(s), join(known, "and"))
+	return fmt.Errorf("no type of sensor is called %s: `gatewayd drivers` shows which there are", quote(s))
 }
 
 // onlyWithAddress leaves a key out where the driver has no use for it.

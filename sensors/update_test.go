@@ -1,0 +1,5 @@
+package sensors
+
+import "flag"
+
+var update = flag.Bool("update", false, "write what is measured into the documentation")
