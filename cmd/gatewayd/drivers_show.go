@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -63,19 +62,15 @@ func showKeys(table io.Writer, keys []config.KeyDoc) {
 		fmt.Fprint(table, "\nKeys of its own\n")
 	}
 	for _, k := range keys {
-		fmt.Fprintln(table, strings.TrimRight(fmt.Sprintf("  %s\t%s\t%s\t%s", k.Name, k.Doc, k.Want, preset(&k)), "\t"))
+		value := k.Want
+		switch {
+		case k.Must:
+			value += "; must be given"
+		case k.Default != "":
+			value += "; " + k.Default + " unless said"
+		}
+		fmt.Fprintf(table, "  %s\t%s (%s)\n", k.Name, k.Doc, value)
 	}
-}
-
-// preset says what holds where a key is not given.
-func preset(k *config.KeyDoc) string {
-	switch {
-	case k.Must:
-		return "must be given"
-	case k.Default != "":
-		return k.Default + " unless said"
-	}
-	return ""
 }
 
 // rangeOf says what values of a quantity can be.

@@ -44,6 +44,7 @@ type ChipDoc struct {
 	Type    string
 	Doc     string // one line
 	Lines   string // what its lines are called
+	Board   bool   // it is a board with several chips
 	Addrs   []uint16
 	Keys    []KeyDoc
 	Example string // a configuration with one, and a point on it
@@ -59,6 +60,7 @@ func ChipTypes() []ChipDoc {
 		case e == nil:
 			doc.Doc, doc.Lines = "another GPIO chip of the kernel: one of the board, or an expander that an overlay drives", "by their numbers"
 		case t == iopiplusType:
+			doc.Board = true
 			doc.Doc, doc.Lines = "IO Pi Plus: two MCP23017 on one board", "bus1-1 to bus1-16, bus2-1 to bus2-16"
 			keys, line = "bus: 1, addresses: [0x20, 0x21]", "bus1-1"
 		default:

@@ -23,6 +23,12 @@ func classify(errno unix.Errno) class {
 	return other
 }
 
+// NoAnswer tells whether an error of Tx is that nobody answers at the address.
+func NoAnswer(err error) bool {
+	var errno unix.Errno
+	return errors.As(err, &errno) && classify(errno) == noAnswer
+}
+
 // explain says what an errno of a transfer means.
 func (b *Bus) explain(addr uint16, errno unix.Errno) error {
 	var what string

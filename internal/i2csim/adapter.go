@@ -42,7 +42,8 @@ func New(b *bus.Bus, name string) *Adapter { return &Adapter{bus: b, name: name}
 // String gives the name.
 func (a *Adapter) String() string { return a.name }
 
-// Tx writes w, then reads r, in one transaction, as I2C_RDWR does; either may be empty, not both. It blocks while the bus is
+// Tx writes w, then reads r, in one transaction, as I2C_RDWR does; either may be empty. With both empty it sends the address alone, where
+// the adapter can. It blocks while the bus is
 // in use and as long as the bus takes, a second where it hangs. Errors wrap a syscall.Errno: EREMOTEIO or ENXIO where nobody
 // answers (bus.EREMOTEIO, for programs that are built elsewhere too), ETIMEDOUT where the bus hangs, EBUSY where a kernel
 // driver has the address.
@@ -57,14 +58,14 @@ func (a *Adapter) Tx(addr uint16, w, r []byte) error {
 }
 
 func (a *Adapter) tx(addr uint16, w, r []byte) syscall.Errno {
-	if len(w)+len(r) == 0 || len(w) > maxLen || len(r) > maxLen || addr > 0x7f {
+	if len(w) > maxLen || len(r) > maxLen || addr > 0x7f {
 		return syscall.EINVAL
 	}
 	if a.bus.Busy(addr) {
 		return syscall.EBUSY
 	}
 	msgs := make([]bus.Msg, 0, 2)
-	if len(w) > 0 {
+	if len(w) > 0 || len(r) == 0 {
 		msgs = append(msgs, bus.Msg{Addr: addr, Buf: w})
 	}
 	if len(r) > 0 {

@@ -70,7 +70,8 @@ func TestErrors(t *testing.T) {
 		{"fault 0x20 errno EIO", 0x20, []byte{0}, syscall.EIO},
 		{"fault 0x20 errno EREMOTEIO", 0x20, []byte{0}, bus.EREMOTEIO},
 		{"busy 0x20 on", 0x20, []byte{0}, syscall.EBUSY},
-		{"busy 0x20 off", 0x20, nil, syscall.EINVAL},
+		{"busy 0x20 off", 0x20, nil, nil},
+		{"list", 0x21, nil, bus.EREMOTEIO},
 		{"list", 0x80, []byte{0}, syscall.EINVAL},
 		{"list", 0x20, make([]byte, 8193), syscall.EINVAL},
 	} {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -45,6 +47,7 @@ type Bus struct {
 	slots   map[uint16]*slot
 	faults  map[uint16]*Fault
 	stats   map[uint16]*Stats
+	clashes int // of chips with one address
 	since   time.Time
 	latency time.Duration
 	speed   int // bits per second, 0: no wire time
@@ -157,12 +160,15 @@ func (b *Bus) attempt(msgs []Msg) syscall.Errno {
 				return b.traced(msgs[:i+1], e)
 			}
 		}
-		s := b.slots[m.Addr]
+		s, alone := b.heard(m.Addr)
+		if !alone {
+			b.clashes++
+		}
 		if s != cur && cur != nil {
 			cur.chip.Stop()
 		}
 		cur = s
-		if s == nil || s.absent || m.Flags&Ten != 0 || !s.chip.Start(m.read()) {
+		if s == nil || m.Flags&Ten != 0 || !s.chip.Start(m.read()) {
 			cur = nil
 			st.Nacks++
 			return b.traced(msgs[:i+1], b.Profile.AddrNack)
@@ -217,7 +223,7 @@ func (b *Bus) plan(msgs []Msg) int {
 	bits := 1
 	for i := range msgs {
 		bits += 10
-		if s := b.slots[msgs[i].Addr]; s == nil || s.absent {
+		if s, _ := b.heard(msgs[i].Addr); s == nil {
 			break
 		}
 		bits += 9 * len(msgs[i].Buf)
@@ -265,8 +271,8 @@ func (b *Bus) traced(msgs []Msg, e syscall.Errno) syscall.Errno {
 
 // Add puts a chip on the bus and gives its name.
 func (b *Bus) Add(kind string, addr uint16, opt chip.Options) (string, error) {
-	if addr < 0x03 || addr > 0x77 {
-		return "", fmt.Errorf("address %#x is outside 0x03 to 0x77", addr)
+	if own := addr &^ behind & 0x7f; own < 0x03 || own > 0x77 {
+		return "", fmt.Errorf("address %#x is outside 0x03 to 0x77", own)
 	}
 	b.mu.Lock()
 	defer b.unlock()
@@ -274,7 +280,7 @@ func (b *Bus) Add(kind string, addr uint16, opt chip.Options) (string, error) {
 		return "", fmt.Errorf("%s is there already", s.name)
 	}
 	s := &slot{
-		name: fmt.Sprintf("%s@0x%02x", kind, addr),
+		name: kind + "@" + FormatAddr(addr),
 		pins: map[string]bool{},
 		nets: map[string][]*net{},
 	}
@@ -326,7 +332,7 @@ func (b *Bus) with(addr uint16, f func(*slot) error) error {
 	defer b.unlock()
 	s := b.slots[addr]
 	if s == nil {
-		return fmt.Errorf("no chip at 0x%02x", addr)
+		return fmt.Errorf("no chip at %s", FormatAddr(addr))
 	}
 	return f(s)
 }
@@ -348,7 +354,14 @@ func (b *Bus) List() []string {
 	b.mu.Lock()
 	defer b.unlock()
 	var out []string
-	for a := range uint16(0x80) {
+	listed := slices.Collect(maps.Keys(b.slots))
+	for a := range b.faults {
+		if b.slots[a] == nil && a != Everywhere {
+			listed = append(listed, a)
+		}
+	}
+	slices.Sort(listed)
+	for _, a := range listed {
 		var line string
 		switch s := b.slots[a]; {
 		case s != nil:
@@ -359,10 +372,8 @@ func (b *Bus) List() []string {
 			if s.busy {
 				line += " busy"
 			}
-		case b.faults[a] != nil:
-			line = fmt.Sprintf("0x%02x", a)
 		default:
-			continue
+			line = FormatAddr(a)
 		}
 		if f := b.faults[a]; f != nil {
 			line += " fault " + f.String()

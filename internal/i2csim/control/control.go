@@ -33,7 +33,7 @@ speed BITS|100k|400k|1M|off           time on the wire
 stats                                 traffic since last asked
 trace on|off                          show transactions on standard error
 help
-CHIP is KIND@ADDR or ADDR; of a fault, ADDR may be "all".`
+CHIP is KIND@ADDR or ADDR; of a fault, ADDR may be "all". Behind a multiplexer ADDR is MUX/CHANNEL/ADDR: 0x70/3/0x76.`
 
 // Exec carries out one line and gives what there is to say.
 func Exec(b *bus.Bus, line string) ([]string, error) {
@@ -142,7 +142,7 @@ func target(b *bus.Bus, s string) (uint16, error) {
 	if strings.Contains(s, "@") {
 		kind, at, _ := strings.Cut(s, "@")
 		if addr, err := address(at); err == nil {
-			s = fmt.Sprintf("%s@0x%02x", kind, addr)
+			s = kind + "@" + bus.FormatAddr(addr)
 		}
 		addr, ok := b.Find(s)
 		if !ok {
@@ -154,11 +154,11 @@ func target(b *bus.Bus, s string) (uint16, error) {
 }
 
 func address(s string) (uint16, error) {
-	v, err := strconv.ParseUint(s, 0, 16)
-	if err != nil || v > 0x7f {
+	addr, err := bus.ParseAddr(s)
+	if err != nil {
 		return 0, fmt.Errorf("%q is neither a command nor an address", s)
 	}
-	return uint16(v), nil
+	return addr, nil
 }
 
 func addChip(b *bus.Bus, a []string) ([]string, error) {
