@@ -113,6 +113,11 @@ type Driver struct {
 	Find func(root string) []Found
 }
 
+// WrongSetting is an error of Offers that no device can put right: settings which do not go together.
+type WrongSetting struct{ Key, Why string }
+
+func (w *WrongSetting) Error() string { return w.Key + ": " + w.Why }
+
 // Quantities gives what a device with these options measures.
 func (d *Driver) Quantities(o Options) ([]Quantity, error) {
 	if d.Offers == nil {

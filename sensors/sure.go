@@ -18,10 +18,13 @@ func readSure(dev *i2c.Dev, reg byte, buf []byte) error {
 }
 
 // makeSure is readSure for what was read once already.
-func makeSure(dev *i2c.Dev, reg byte, buf []byte) error {
+func makeSure(dev *i2c.Dev, reg byte, buf []byte) error { return sameAgain(dev, []byte{reg}, buf) }
+
+// sameAgain is makeSure for a part that has something else than registers; ask is what it is sent before it answers, or nothing.
+func sameAgain(dev *i2c.Dev, ask, buf []byte) error {
 	again := make([]byte, len(buf))
 	for range 3 {
-		if err := dev.Tx([]byte{reg}, again); err != nil {
+		if err := dev.Tx(ask, again); err != nil {
 			return err
 		}
 		if slices.Equal(buf, again) {

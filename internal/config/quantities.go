@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"slices"
 
 	"gopkg.in/yaml.v3"
@@ -98,6 +99,11 @@ func (s *sensor) choose(d *draft) {
 		return
 	}
 	offered, err := s.driver.Quantities(s.options())
+	if wrong := (*sensors.WrongSetting)(nil); errors.As(err, &wrong) {
+		s.unknown = true
+		s.errorf(&d.notes, wrong.Key, "%s", wrong.Why)
+		return
+	}
 	if err != nil {
 		if len(s.measures) == 0 {
 			s.unknown = true
