@@ -15,13 +15,17 @@ import (
 func init() {
 	for name, bits := range map[string]int{"ads1115": 16, "ads1015": 12} {
 		parts[name] = func() i2c.Bus { return newADSChip(bits) }
-		partSettings[name] = Settings{"inputs": {"a0", "a3", "a0-a1"}}
+		partSettings[name] = Settings{"inputs": {"a0", "a0-a1"}}
+		each := []transfer{{3, 0}, {1, 2}, {1, 2}, {1, 2}, {1, 2}}
+		least := []transfer{{3, 0}, {1, 2}, {1, 2}}
+		costs[name] = cost{each: slices.Concat(each, each), least: slices.Concat(least, least),
+			why: "two inputs; for each, its settings are read back while it converts, which tells that this conversion has begun, and the value is read again"}
 	}
 }
 
 // adsChip has the registers of a part, whose conversions take as long as the data sheet allows.
 type adsChip struct {
-	wordChip
+	chip16
 	bits   int
 	volts  [4]float64
 	done   time.Time
@@ -179,7 +183,7 @@ func TestADSFaults(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d, c := Lookup("ads1115"), newADSChip(16)
-				given := partSettings["ads1115"]
+				given := Settings{"inputs": {"a0", "a3", "a0-a1"}}
 				if tt.given != nil {
 					given = tt.given
 				}
@@ -250,9 +254,9 @@ func TestADSWrongChip(t *testing.T) {
 // The model of the simulated bus.
 func TestADSSimulated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		bus, play := simulatedBus(t, "chip ads1115@0x48", "0x48 ain0 1.25", "0x48 ain3 -0.2", "0x48 ain1 2")
+		bus, play := simulatedBus(t, "ads1115", 0x48, "0x48 ain0 1.25", "0x48 ain3 -0.2", "0x48 ain1 2")
 		d := Lookup("ads1115")
-		o := optionsFor(d, bus, partSettings["ads1115"])
+		o := optionsFor(d, bus, Settings{"inputs": {"a0", "a3", "a0-a1"}})
 		s, err := d.Open(o)
 		if err != nil {
 			t.Fatal(err)

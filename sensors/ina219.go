@@ -30,8 +30,8 @@ func init() {
 var inaAddrs = []uint16{0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4A, 0x4B, 0x4C, 0x4D, 0x4E, 0x4F}
 
 var inaKeys = []Key{
-	numberKey("shunt", "the resistor that the current flows through; R100 on a board says 0.1", "a resistance in ohms, such as 0.1", "", 0.00001, 100).required(),
-	numberKey("max_current", "more than that, in either direction, is a failed measurement; what the shunt allows unless said", "a current in amperes, such as 3.2", "", 0.000001, 10000),
+	numberKey("shunt", "the resistor that the current flows through; R100 on a board says 0.1", "a resistance in ohms, such as 0.1", "", 0.0001, 100).required(),
+	numberKey("max_current", "more than that, in either direction, is a failed measurement; what the shunt allows unless said", "a current in amperes, such as 3.2", "", 0.001, 10000),
 }
 
 // inaOffers gives the quantities of a part with that full scale of the shunt's voltage, and that highest voltage.
@@ -159,7 +159,7 @@ func (s *ina219) Measure(ctx context.Context) ([]Reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.still(s.settings, word{inaShunt, drop}, word{inaBus, bus}); err != nil {
+	if err := s.still(s.settings, regValue{inaShunt, drop}, regValue{inaBus, bus}); err != nil {
 		return nil, err
 	}
 	if raw := int16(drop); raw >= s.limit || raw <= -s.limit { // 8.6.3.1: it stays at the end of its range

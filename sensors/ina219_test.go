@@ -13,13 +13,18 @@ import (
 func init() {
 	parts["ina219"] = func() i2c.Bus { return newINA219Chip() }
 	parts["ina226"] = func() i2c.Bus { return newINA226Chip() }
+	least := []transfer{{3, 0}, {1, 2}, {1, 2}}
+	costs["ina219"] = cost{each: []transfer{{1, 2}, {3, 0}, {1, 2}, {1, 2}, {1, 2}, {1, 2}, {1, 2}}, least: least,
+		why: "the flag is cleared first, the settings are read back and the values once more"}
+	costs["ina226"] = cost{each: []transfer{{3, 0}, {1, 2}, {1, 2}, {1, 2}, {1, 2}, {1, 2}, {1, 2}}, least: append(least, transfer{1, 2}),
+		why: "the settings are read back and the values once more"}
 	partSettings["ina219"] = Settings{"shunt": {"0.1"}}
 	partSettings["ina226"] = Settings{"shunt": {"0.002"}}
 }
 
 // inaChip has the registers of a part, which measures when it is told to.
 type inaChip struct {
-	wordChip
+	chip16
 	drop, bus  int // what it measures, in bits
 	done       time.Time
 	longer     time.Duration
@@ -254,7 +259,7 @@ func TestINAOffers(t *testing.T) {
 // The model of the simulated bus.
 func TestINA219Simulated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		bus, play := simulatedBus(t, "chip ina219@0x40", "0x40 voltage 12.5", "0x40 current -1.5", "0x40 shunt 0.1")
+		bus, play := simulatedBus(t, "ina219", 0x40, "0x40 voltage 12.5", "0x40 current -1.5", "0x40 shunt 0.1")
 		d := Lookup("ina219")
 		s, err := d.Open(optionsFor(d, bus, partSettings["ina219"]))
 		if err != nil {

@@ -100,7 +100,7 @@ func (s *ina226) Measure(ctx context.Context) ([]Reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.still(ina226Set, word{inaShunt, drop}, word{inaBus, bus}); err != nil {
+	if err := s.still(ina226Set, regValue{inaShunt, drop}, regValue{inaBus, bus}); err != nil {
 		return nil, err
 	}
 	if raw := int16(drop); raw == math.MaxInt16 || raw == math.MinInt16 { // 7.6.2: it stays at the end of its range

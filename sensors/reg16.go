@@ -23,15 +23,15 @@ func (d *reg16) readSure(reg byte) (uint16, error) {
 	return binary.BigEndian.Uint16(buf[:]), err
 }
 
-// word is a register and what it was read as.
-type word struct {
+// regValue is a register and what it was read as.
+type regValue struct {
 	reg   byte
 	value uint16
 }
 
 // still tells whether a part with its settings in register 0 has kept them, and reads the same again. The settings are read in between:
 // what spoils both readings of a value in the same way spoils them too.
-func (d *reg16) still(settings uint16, all ...word) error {
+func (d *reg16) still(settings uint16, all ...regValue) error {
 	got, err := d.read(0)
 	if err != nil {
 		return err

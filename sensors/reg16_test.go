@@ -5,13 +5,11 @@ import (
 	"testing"
 	"time"
 
-	"gatewayd/internal/i2csim"
-	"gatewayd/internal/i2csim/bus"
-	"gatewayd/internal/i2csim/control"
+	"periph.io/x/conn/v3/i2c"
 )
 
-// wordChip is a part with registers of 16 bits, the high byte first.
-type wordChip struct {
+// chip16 is a part with registers of 16 bits, the high byte first.
+type chip16 struct {
 	noSpeed
 	reg   map[byte]uint16
 	on    map[byte]uint16 // the registers after a power cycle
@@ -21,13 +19,13 @@ type wordChip struct {
 	deaf  bool      // acknowledges what is written, and does not take it
 }
 
-func (c *wordChip) powerCycle() {
+func (c *chip16) powerCycle() {
 	for reg, v := range c.on {
 		c.reg[reg] = v
 	}
 }
 
-func (c *wordChip) Tx(_ uint16, w, r []byte) error {
+func (c *chip16) Tx(_ uint16, w, r []byte) error {
 	if !c.cut.IsZero() && !time.Now().Before(c.cut) {
 		c.cut = time.Time{}
 		c.powerCycle()
@@ -75,21 +73,18 @@ func (f *fault[C]) try(t *testing.T, d *Driver, chip C, o Options) ([]Reading, e
 	return got, err
 }
 
-// simulatedBus gives a simulated bus, set up by control lines, and what plays such lines to it.
-func simulatedBus(t *testing.T, lines ...string) (*i2csim.Adapter, func(...string)) {
+// simulatedBus gives a simulated bus with a chip, set up by control lines, and what plays such lines to it.
+func simulatedBus(t *testing.T, kind string, addr uint16, lines ...string) (i2c.Bus, func(...string)) {
 	t.Helper()
-	b := bus.New(bus.Profiles["bcm2835"], nil)
-	t.Cleanup(func() { b.Close() })
+	b, part := newSim(t, kind, addr)
 	play := func(lines ...string) {
 		t.Helper()
 		for _, l := range lines {
-			if _, err := control.Exec(b, l); err != nil {
-				t.Fatalf("%s: %v", l, err)
-			}
+			simDo(t, b, l)
 		}
 	}
 	play(lines...)
-	return i2csim.New(b, "i2c-1"), play
+	return part, play
 }
 
 // value gives a reading of a quantity.
