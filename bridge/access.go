@@ -22,7 +22,7 @@ func (g *Grant) Allows(topic string, write bool) bool {
 // clears what it finds.
 func (t *Topics) Access(c *Config) []Grant {
 	grants := []Grant{{t.root + "#", true, true}}
-	for _, topic := range t.elsewhere(t.told(c)) {
+	for _, topic := range t.elsewhere(maps.Keys(t.published(c))) {
 		grants = append(grants, Grant{topic, true, true})
 	}
 	for _, topic := range t.elsewhere(maps.Keys(t.targets)) {
@@ -39,7 +39,7 @@ func (t *Topics) Access(c *Config) []Grant {
 // Assistant must be allowed to find it, to forget it, and to say that it is there.
 func (t *Topics) ControllerAccess(c *Config) (grants, homeAssistant []Grant) {
 	grants = []Grant{{t.root + "#", true, false}, {t.root + "+/set", false, true}}
-	for _, topic := range t.elsewhere(t.told(c)) {
+	for _, topic := range t.elsewhere(maps.Keys(t.published(c))) {
 		grants = append(grants, Grant{topic, true, false})
 	}
 	for _, topic := range t.elsewhere(maps.Keys(t.targets)) {
@@ -49,15 +49,6 @@ func (t *Topics) ControllerAccess(c *Config) (grants, homeAssistant []Grant) {
 		homeAssistant = []Grant{{t.Discovery(""), true, true}, {t.Discovery("+"), true, true}, {t.birth, false, true}}
 	}
 	return grants, homeAssistant
-}
-
-// told are the topics that something is published on: of a sensor only its readings.
-func (t *Topics) told(c *Config) func(yield func(string) bool) {
-	all := t.published(c)
-	for _, p := range c.Sensors {
-		delete(all, t.State(p.Name))
-	}
-	return maps.Keys(all)
 }
 
 // elsewhere are those topics that do not lie in the gateway's own tree, sorted.

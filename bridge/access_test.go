@@ -13,7 +13,7 @@ func TestAccess(t *testing.T) {
 	for name, c := range map[string]*Config{"house": house(), "own topics": own, "nothing": {Device: "shed"}} {
 		topics := NewTopics(c)
 		var need []Grant // exact topics
-		for topic := range topics.told(c) {
+		for topic := range topics.published(c) {
 			need = append(need, Grant{topic, true, true})
 		}
 		for _, f := range append(topics.Subscriptions(c), topics.Announcements(c)...) {

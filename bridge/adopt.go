@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"time"
 )
 
 // adoption has a new state go on where an old one ends, as an input of its step. Each kind of point has its part of it beside its
@@ -173,6 +174,7 @@ type told struct {
 	payload []byte
 	qos     byte
 	retain  bool
+	at      time.Time // Message.At
 }
 
 // channel compares what is told of a point with what was. Either may be without a topic; without a payload nothing is known.
@@ -189,8 +191,14 @@ func (a *adoption) channel(s *state, is, was told, owner point) {
 		s.unkept[is.topic] = unkept{owner, u.told}
 	}
 	if is.topic != "" && is.payload != nil && !is.equal(&was) {
-		s.publish(is.topic, is.payload, is.qos, is.retain)
+		s.tell(&is)
 	}
+}
+
+// tell publishes it.
+func (s *state) tell(t *told) {
+	s.publish(t.topic, t.payload, t.qos, t.retain)
+	s.send[len(s.send)-1].At = t.at
 }
 
 func (t *told) equal(other *told) bool {

@@ -29,7 +29,7 @@ var decided = map[reflect.Type]map[string]string{
 	reflect.TypeFor[presses](): {"asked": built, "long": built, "gap": built, "every": built, "most": built, "pressesLife": taken + " if the above are equal",
 		"found": ends},
 	reflect.TypeFor[group]():  {"cfg": built, "topic": built, "words": built, "members": built, "timer": redone, "groupLife": taken},
-	reflect.TypeFor[sensor](): {"cfg": built, "topics": built, "late": built, "last": taken + " by quantity", "sensorLife": taken, "thermostats": built},
+	reflect.TypeFor[sensor](): {"cfg": built, "topics": built, "late": built, "last": taken + " by quantity", "at": taken, "sensorLife": taken, "thermostats": built},
 	reflect.TypeFor[thermostat](): {"Thermostat": built, "sensor": built, "quantity": built, "source": built, "pursuits": redone,
 		"thermostatLife": taken + " if the rule and its sensor are the same"},
 	reflect.TypeFor[pursuit](): {"output": built, "over": taken, "told": taken},

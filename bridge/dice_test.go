@@ -108,7 +108,7 @@ func (d *dice) config() (*Config, *About) {
 		{Name: "energy", Class: "energy", Unit: "kWh", StateClass: "total_increasing", Precision: 3},
 	}
 	for range d.IntN(4) {
-		p := Sensor{Name: d.name(), Label: d.label(), Entity: d.entity(SensorComponents), QoS: byte(d.IntN(3)), Retain: d.IntN(2) == 0,
+		p := Sensor{Name: d.name(), Label: d.label(), Entity: d.entity(SensorComponents), QoS: byte(d.IntN(3)), Retain: d.IntN(2) == 0, JSON: d.IntN(2) == 0,
 			Every: pick(d, 0, time.Second, 5*time.Minute), Quantities: quantities[d.IntN(4):]}
 		if len(p.Quantities) == 4 {
 			p.Quantities = p.Quantities[:1]

@@ -50,6 +50,12 @@ func mansion() (*Config, *About) {
 					{Name: "humidity", Class: "humidity", Unit: "%", StateClass: "measurement", Precision: 1},
 					{Name: "pressure", Class: "atmospheric_pressure", Unit: "hPa", StateClass: "measurement", Precision: 1},
 				}},
+				{Name: "cellar", QoS: 1, Retain: true, JSON: true, Every: time.Minute, Quantities: []sensors.Quantity{
+					{Name: "temperature", Class: "temperature", Unit: "°C", StateClass: "measurement", Precision: 2, Heartbeat: time.Hour},
+					{Name: "items", StateClass: "measurement", Precision: 1, Heartbeat: 10 * time.Minute},
+					{Name: "2nd", StateClass: "measurement", Heartbeat: 20 * time.Minute},
+				}},
+				{Name: "pool", Topic: "water/pool", QoS: 1, JSON: true, Entity: Entity{Component: "none"}, Quantities: []sensors.Quantity{{Name: "temperature"}, {Name: "ph"}}},
 				{Name: "here", Label: "Shed", Topic: "climate/shed", QoS: 1, Quantities: []sensors.Quantity{
 					{Name: "temperature", Class: "temperature", Unit: "°C", StateClass: "measurement", Precision: 0},
 				}},

@@ -15,6 +15,9 @@ type Message struct {
 	// State says that only the latest message on this topic counts: it is kept and published again after a reconnect, and
 	// gives way to a newer one when the queue overflows. Anything else is an event: what waits too long is dropped and counted.
 	State bool
+	// At is when it was so, as package clock has it: whoever sends it adds that to the payload, a JSON object that is not empty. Zero: it
+	// goes as it is.
+	At time.Time
 	// Late is told later, on a topic of its own, when this could not be told in time; nil: nothing.
 	Late *backlog.Message
 }

@@ -134,8 +134,8 @@ func (b *broker) available(list []availability) error {
 	return nil
 }
 
-// healthField is what a template takes of gateway/health.
-var healthField = regexp.MustCompile(`value_json\.(\w+)`)
+// member is what a template takes of a JSON object.
+var member = regexp.MustCompile(`value_json(?:\.(\w+)|\['(\w+)'\])`)
 
 // watched sees that what a component waits for has been told, in words that it knows.
 func (b *broker) watched(c *component) error {
@@ -144,13 +144,18 @@ func (b *broker) watched(c *component) error {
 			return fmt.Errorf("topic %q: never told", topic)
 		}
 	}
-	for _, m := range healthField.FindAllStringSubmatch(c.ValueTemplate+c.AttributesTemplate, -1) {
-		var health map[string]any
-		if err := json.Unmarshal([]byte(b.last[b.s.topics.Gateway("health")]), &health); err != nil {
-			return err
-		}
-		if _, has := health[m[1]]; !has && c.Topic == "" {
-			return fmt.Errorf("health has no %s", m[1])
+	for _, of := range []struct{ template, topic string }{{c.ValueTemplate, c.StateTopic}, {c.AttributesTemplate, c.AttributesTopic}} {
+		for _, m := range member.FindAllStringSubmatch(of.template, -1) {
+			if of.topic == "" { // of a trigger, which is told below
+				continue
+			}
+			var object map[string]any
+			if err := json.Unmarshal([]byte(b.last[of.topic]), &object); err != nil {
+				return err
+			}
+			if _, has := object[m[1]+m[2]]; !has {
+				return fmt.Errorf("%s has no %s: %s", of.topic, m[1]+m[2], b.last[of.topic])
+			}
 		}
 	}
 	words := map[string][]string{

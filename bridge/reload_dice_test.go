@@ -94,7 +94,7 @@ func (p *plan) addSensor(d *dice) {
 	all := []sensors.Quantity{{Name: "temperature", Class: "temperature", Unit: "°C", Precision: 1}, {Name: "humidity"}, {Name: "pressure"}}
 	c := d.somewhere()
 	p.cfg.Sensors = append(p.cfg.Sensors, Sensor{Name: p.wire(d, d.short("sens")), Topic: c.Topic, QoS: c.QoS, Retain: c.Retain, Entity: d.shown(),
-		Quantities: all[d.IntN(3):]})
+		Quantities: all[d.IntN(3):], JSON: d.IntN(2) == 0})
 }
 
 func (p *plan) addGroup(d *dice) {
@@ -178,7 +178,7 @@ func (p *plan) change(d *dice) {
 		s := &c.Sensors[d.IntN(len(c.Sensors))]
 		ch := d.somewhere()
 		s.Topic, s.QoS, s.Retain = ch.Topic, ch.QoS, ch.Retain
-		s.Quantities = s.Quantities[:1]
+		s.Quantities, s.JSON = s.Quantities[:1], d.IntN(2) == 0
 	case n == 13 && len(c.Sensors) > 0:
 		p.remove(c.Sensors[d.IntN(len(c.Sensors))].Name)
 	case n == 14 && i != nil:

@@ -9,12 +9,13 @@ import (
 	"gatewayd/sensors"
 )
 
-// Sensor is a source of readings. Each quantity has a topic of its own below the sensor's.
+// Sensor is a source of readings. Each quantity has a topic of its own below the sensor's, or all are told together.
 type Sensor struct {
 	Name       string
 	Label      string
 	Topic      string // readings go to <topic>/<quantity>; empty: <prefix>/<device>/<name>
 	Quantities []sensors.Quantity
+	JSON       bool // one message on the sensor's own topic tells all readings of a measurement
 	QoS        byte
 	Retain     bool
 	Every      time.Duration // how often it measures
@@ -24,9 +25,10 @@ type Sensor struct {
 
 type sensor struct {
 	cfg    *Sensor
-	topics []string  // one per quantity
-	late   []belated // one per quantity, where readings are kept
+	topics []string  // one per quantity; in JSON one for all
+	late   []belated // as many; of use where readings are kept
 	last   [][]byte  // what was told last of each quantity; nil: nothing
+	at     time.Time // when the last of them was measured
 
 	thermostats []*thermostat
 
@@ -39,13 +41,13 @@ type sensorLife struct {
 }
 
 func newSensor(cfg *Sensor, t *Topics) *sensor {
-	p := &sensor{cfg: cfg, last: make([][]byte, len(cfg.Quantities)), sensorLife: sensorLife{err: errUnread}}
-	for _, q := range cfg.Quantities {
-		topic := t.Reading(cfg.Name, q.Name)
-		p.topics = append(p.topics, topic)
-		if cfg.Keep {
-			p.late = append(p.late, belated{topic: t.Late(topic), unit: unitMember(q.Unit)})
+	p := &sensor{cfg: cfg, topics: t.Readings(cfg), last: make([][]byte, len(cfg.Quantities)), sensorLife: sensorLife{err: errUnread}}
+	for n, topic := range p.topics {
+		l := belated{topic: t.Late(topic)}
+		if !cfg.JSON {
+			l.unit = unitMember(cfg.Quantities[n].Unit)
 		}
+		p.late = append(p.late, l)
 	}
 	return p
 }
@@ -64,12 +66,16 @@ func (s *state) sample(in *sensors.Sample) {
 	for _, t := range p.thermostats {
 		t.sample(s, in)
 	}
+	if p.cfg.JSON {
+		p.message(s, in)
+		return
+	}
 	for _, r := range in.Readings {
 		n := p.find(r.Quantity)
-		if n < 0 {
+		if n < 0 || !finite(r.Value) || r.Quiet && p.last[n] != nil {
 			continue
 		}
-		p.last[n] = decimal(r.Value, p.cfg.Quantities[n].Precision)
+		p.last[n], p.at = decimal(r.Value, p.cfg.Quantities[n].Precision), in.At
 		p.tell(s, n)
 		if p.cfg.Keep {
 			s.send[len(s.send)-1].Late = p.late[n].reading(p.last[n], in.At)
@@ -77,15 +83,15 @@ func (s *state) sample(in *sensors.Sample) {
 	}
 }
 
-// tell publishes the last reading of one quantity.
+// tell publishes what was told last on one of the topics.
 func (p *sensor) tell(s *state, n int) {
-	if p.last[n] != nil {
-		s.publish(p.topics[n], p.last[n], p.cfg.QoS, p.cfg.Retain)
+	if t := p.told(n); t.payload != nil {
+		s.tell(&t)
 	}
 }
 
 func (p *sensor) retell(s *state) {
-	for n := range p.last {
+	for n := range p.topics {
 		p.tell(s, n)
 	}
 }

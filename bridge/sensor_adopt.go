@@ -1,5 +1,7 @@
 package bridge
 
+import "time"
+
 // sensor has a sensor go on, or begin.
 func (a *adoption) sensor(s *state, p *pair[*sensor]) {
 	is, was := p.is, p.was
@@ -26,17 +28,34 @@ func (a *adoption) sensor(s *state, p *pair[*sensor]) {
 	} else {
 		a.available(s, is.cfg.Name, is.err == nil, &before)
 	}
-	for n := range was.topics {
-		m := is.find(was.cfg.Quantities[n].Name)
-		if m < 0 {
-			a.channel(s, told{}, was.told(n), nil)
-			continue
+	for n := range is.last {
+		if m := was.find(is.cfg.Quantities[n].Name); p.same && m >= 0 {
+			is.last[n], is.at = was.last[m], was.at
 		}
-		if p.same {
-			is.last[m] = was.last[n]
-		}
-		a.channel(s, is.told(m), was.told(n), is)
 	}
+	for n := range was.topics {
+		if m := is.counterpart(was, n); m < 0 {
+			a.channel(s, told{}, was.told(n), nil)
+		} else {
+			a.channel(s, is.told(m), was.told(n), is)
+		}
+	}
+	for n := range is.topics {
+		if was.counterpart(is, n) < 0 {
+			a.channel(s, is.told(n), told{}, is)
+		}
+	}
+}
+
+// counterpart gives the place of a topic for what another sensor tells on one of its own, or -1.
+func (p *sensor) counterpart(other *sensor, n int) int {
+	switch {
+	case p.cfg.JSON != other.cfg.JSON:
+		return -1
+	case p.cfg.JSON:
+		return 0
+	}
+	return p.find(other.cfg.Quantities[n].Name)
 }
 
 // find gives the place of a quantity, or -1.
@@ -49,7 +68,10 @@ func (p *sensor) find(quantity string) int {
 	return -1
 }
 
-// told is what is told of a quantity; without a payload nothing is.
+// told is what is told on one of the topics; without a payload nothing is.
 func (p *sensor) told(n int) told {
-	return told{p.topics[n], p.last[n], p.cfg.QoS, p.cfg.Retain}
+	if p.cfg.JSON {
+		return told{p.topics[0], p.object(), p.cfg.QoS, p.cfg.Retain, p.at}
+	}
+	return told{p.topics[n], p.last[n], p.cfg.QoS, p.cfg.Retain, time.Time{}}
 }

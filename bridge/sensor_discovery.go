@@ -19,13 +19,10 @@ func (p *Sensor) announce(c *catalogue) {
 			e.Name = nil // Home Assistant names it by its class, in the user's language
 		}
 		e.Unit, e.StateClass, e.Precision = q.Unit, q.StateClass, new(q.Precision)
-		e.StateTopic = c.topics.Reading(p.Name, q.Name)
-		if p.Every > 0 {
-			e.ExpireAfter = int((3*p.Every + expireSlack) / time.Second)
+		e.StateTopic, e.ExpireAfter = c.topics.ReadingOf(p, q.Name), int(p.Expires(q)/time.Second)
+		if p.JSON {
+			e.ValueTemplate = valueTemplate(q.Name)
 		}
 		s.book.Components = append(s.book.Components, e)
 	}
 }
-
-// expireSlack is what a reading may be late besides three missed measurements: a reconnect, for example.
-const expireSlack = 30 * time.Second

@@ -273,6 +273,9 @@ var (
 
 // send appends it to what is to be written, and notes that it is in flight. It blocks only when that is much.
 func (s *Session) send(p *peer, it item, now time.Time) error {
+	if !it.At.IsZero() && len(it.Payload) > 0 {
+		it.Payload = stamped(it.Payload, it.At)
+	}
 	var id uint16
 	if it.QoS > 0 {
 		id = p.flight.add(it, now)

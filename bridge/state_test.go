@@ -148,6 +148,9 @@ func (p *player) step(in any, now time.Time) {
 				flags += f.name
 			}
 		}
+		if !m.At.IsZero() {
+			flags += fmt.Sprintf(" of %v", m.At.Sub(p.origin))
+		}
 		if l := m.Late; l != nil {
 			flags += fmt.Sprintf(", or late %s {%s} of %v", l.Topic, l.Body, l.At.Sub(p.origin))
 		}
@@ -250,19 +253,30 @@ func (p *player) input(line string, f []string, now time.Time) any {
 		return Inbound{Topic: f[1], Payload: []byte(rest), Retained: true}
 	case "link":
 		return Link{Up: f[1] == "up"}
-	case "sample": // sample SENSOR error TEXT | sample SENSOR QUANTITY=VALUE...
+	case "sample": // sample SENSOR error TEXT | sample SENSOR [at=-200ms] QUANTITY=VALUE|QUANTITY~VALUE, which is held back...
 		s := sensors.Sample{Sensor: f[1], At: now}
 		if f[2] == "error" {
 			s.Err = errors.New(strings.Join(f[3:], " "))
 			return s
 		}
 		for _, r := range f[2:] {
-			name, value, _ := strings.Cut(r, "=")
+			if d, ok := strings.CutPrefix(r, "at="); ok {
+				late, err := time.ParseDuration(d)
+				if err != nil {
+					p.t.Fatalf("%q: %v", line, err)
+				}
+				s.At = now.Add(late)
+				continue
+			}
+			name, value, loud := strings.Cut(r, "=")
+			if !loud {
+				name, value, _ = strings.Cut(r, "~")
+			}
 			v, err := strconv.ParseFloat(value, 64)
 			if err != nil {
 				p.t.Fatalf("%q: %v", line, err)
 			}
-			s.Readings = append(s.Readings, sensors.Reading{Quantity: name, Value: v})
+			s.Readings = append(s.Readings, sensors.Reading{Quantity: name, Value: v, Quiet: !loud})
 		}
 		return s
 	case "overflow":

@@ -26,7 +26,7 @@ var ReservedBelow = []string{"set", "error", "availability", "event", "late"}
 //	gatewayd/<device>/<input>/event        gestures: a press, a click, a double click
 //	gatewayd/<device>/<point>/error        why a command was refused, or failed
 //	gatewayd/<device>/<point>/availability online or offline, retained
-//	gatewayd/<device>/<sensor>/<quantity>  a reading
+//	gatewayd/<device>/<sensor>/<quantity>  a reading; of a sensor in JSON, all are on its state's topic
 //	<of a reading, or of an input's gestures>/late  what could not be told there in time
 //
 // Home Assistant's own, which both sides write or read:
@@ -113,6 +113,25 @@ func (t *Topics) State(name string) string {
 // Reading gives the topic of one of a sensor's quantities.
 func (t *Topics) Reading(sensor, quantity string) string { return t.State(sensor) + "/" + quantity }
 
+// ReadingOf gives the topic that one of a sensor's quantities is told on.
+func (t *Topics) ReadingOf(p *Sensor, quantity string) string {
+	if p.JSON {
+		return t.State(p.Name)
+	}
+	return t.Reading(p.Name, quantity)
+}
+
+// Readings gives all topics that a sensor's readings are told on: one for each quantity, in their order, or one for all.
+func (t *Topics) Readings(p *Sensor) (topics []string) {
+	if p.JSON {
+		return []string{t.State(p.Name)}
+	}
+	for i := range p.Quantities {
+		topics = append(topics, t.Reading(p.Name, p.Quantities[i].Name))
+	}
+	return topics
+}
+
 // Command gives the topic that an output or a group takes commands on; it is empty for a point that takes none.
 func (t *Topics) Command(name string) string { return t.commands[name] }
 
@@ -185,30 +204,29 @@ func (t *Topics) published(c *Config) map[string]bool {
 	for _, leaf := range []string{"health", "info", "error"} {
 		all[t.Gateway(leaf)] = true
 	}
-	add := func(name string) {
-		for _, topic := range []string{t.State(name), t.Error(name), t.Availability(name)} {
+	add := func(name string, states ...string) {
+		for _, topic := range append(states, t.Error(name), t.Availability(name)) {
 			all[topic] = true
 		}
 	}
 	for _, p := range c.Inputs {
-		add(p.Name)
+		add(p.Name, t.State(p.Name))
 		all[t.Event(p.Name)] = true
 		if p.Keep {
 			all[t.Late(t.Event(p.Name))] = true
 		}
 	}
 	for _, p := range c.Outputs {
-		add(p.Name)
+		add(p.Name, t.State(p.Name))
 	}
 	for _, p := range c.Groups {
-		add(p.Name)
+		add(p.Name, t.State(p.Name))
 	}
 	for _, p := range c.Sensors {
-		add(p.Name)
-		for _, q := range p.Quantities {
-			all[t.Reading(p.Name, q.Name)] = true
+		add(p.Name, t.Readings(&p)...)
+		for _, topic := range t.Readings(&p) {
 			if p.Keep {
-				all[t.Late(t.Reading(p.Name, q.Name))] = true
+				all[t.Late(topic)] = true
 			}
 		}
 	}

@@ -24,10 +24,11 @@ func places(cfg *Config) (all []place) {
 		retain                      bool
 		qos                         byte
 		quantities                  []sensors.Quantity
+		json                        bool
 	}
 	var points []shape
 	of := func(kind, name, command string, c Channel) {
-		points = append(points, shape{kind + " <point>", name, c.Topic, command, c.Retain, c.QoS, nil})
+		points = append(points, shape{kind + " <point>", name, c.Topic, command, c.Retain, c.QoS, nil, false})
 	}
 	for _, p := range cfg.Inputs {
 		of("<input>", p.Name, "", p.Channel)
@@ -39,7 +40,7 @@ func places(cfg *Config) (all []place) {
 		of("<group>", p.Name, p.CommandTopic, p.Channel)
 	}
 	for _, p := range cfg.Sensors {
-		points = append(points, shape{"<sensor> <point>", p.Name, p.Topic, "", p.Retain, p.QoS, p.Quantities})
+		points = append(points, shape{"<sensor> <point>", p.Name, p.Topic, "", p.Retain, p.QoS, p.Quantities, p.JSON})
 	}
 	fill := strings.NewReplacer("<device>", cfg.Device, "<id>", cmp.Or(cfg.ID, cfg.Device), "<part>", "[a-z0-9_-]+").Replace
 	kind := regexp.MustCompile("<(input|output|group|sensor|point)>")
@@ -51,7 +52,7 @@ func places(cfg *Config) (all []place) {
 			continue
 		}
 		for _, p := range points {
-			if !slices.Contains(strings.Fields(p.kinds), of) {
+			if !slices.Contains(strings.Fields(p.kinds), of) || of == "<sensor>" && p.json == strings.Contains(r.topic, "<quantity>") {
 				continue
 			}
 			topic := r.topic

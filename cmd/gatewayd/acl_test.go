@@ -134,7 +134,7 @@ outputs:
   - {name: l01, line: 5, topic: light/l01}
   - {name: l02, line: 6, topic: light/the bath room's}
   - {name: l03, line: 12, command_topic: light/l03/do}
-sensors: [{name: attic, type: simulated, topic: roof}]
+sensors: [{name: attic, type: simulated, topic: roof}, {name: cellar, type: simulated, topic: deep/down, format: json, while_offline: keep}]
 `
 	m := guarded(t, text)
 	admin := newClient(t, as("admin", m))
@@ -147,6 +147,7 @@ sensors: [{name: attic, type: simulated, topic: roof}]
 		"light/l01": "rw r", "light/l01/set": "r w", "light/l01/x": " ", "light/l02": " ", "light/l02/set": " ", "light": " ",
 		"light/the bath room's": "rw r", "light/the bath room's/set": "r w", "light/the": " ", "light/l03/do": "r w", "light/l03": " ",
 		"roof/temperature": "rw r", "roof": " ", "roof/lightning": " ",
+		"deep/down": "rw r", "deep/down/late": "rw r", "deep/down/temperature": " ",
 		"homeassistant/device/gatewayd_shed/config": "rw rw", "homeassistant/device/gatewayd_shed/hall/config": "rw rw",
 		"homeassistant/device/gatewayd_other/config": " ", "homeassistant/light/lamp/config": " ", "homeassistant/device/gatewayd_shed/a/b/config": " ",
 		"homeassistant/status": "r w", "homeassistant/other": " ", "shellies/command": " ", "x": " ",

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -65,9 +66,33 @@ var changes = []change{
 			}
 		}},
 	{name: "other words", before: func(h *home) { h.ha.TurnOn("switch.shed_pump"); h.ha.AwaitState("switch.shed_pump", "on") }, is: []string{`payload_on: "1", payload_off: "0"`, `payload_on: go, payload_off: halt`}, states: map[string]string{"switch.shed_pump": "off"}, reloaded: map[string]string{"switch.shed_pump": "on"}},
+	{name: "readings in JSON", is: inJSON, check: func(t *testing.T, h *home) { h.measures("gatewayd/shed/attic", "gatewayd/shed/attic/temperature") }},
+	{name: "readings on topics of their own", was: inJSON, check: func(t *testing.T, h *home) { h.measures("gatewayd/shed/attic/temperature", "gatewayd/shed/attic") }},
 	{name: "other icon", is: []string{thePump, thePump + " home_assistant: {icon: mdi:pump},"}, check: func(t *testing.T, h *home) {
 		h.ha.Await(10*time.Second, "the icon", func() bool { return h.ha.Entity("switch.shed_pump").Config["icon"] == "mdi:pump" })
 	}},
+}
+
+var inJSON = []string{"every: 1s", "every: 1s, format: json"}
+
+// measures waits until Home Assistant has a number of each reading, and sees which topic has something.
+func (h *home) measures(has, empty string) {
+	h.t.Helper()
+	for _, quantity := range []string{"temperature", "humidity", "pressure"} {
+		h.ha.Await(15*time.Second, "a number of the "+quantity, func() bool {
+			_, err := strconv.ParseFloat(h.ha.Entity("sensor.shed_attic_"+quantity).State, 64)
+			return err == nil
+		})
+	}
+	late := newClient(h.t, "tcp://"+h.broker) // it gets what is retained
+	late.Publish("end", 1, false, "end")
+	late.wants(h.t, "end", "end")
+	if got := late.saw(has); got == "" {
+		h.t.Errorf("nothing on %s", has)
+	}
+	if got := late.saw(empty); got != "" {
+		h.t.Errorf("left behind: %s %s", empty, got)
+	}
 }
 
 // happens plays a change, which do brings about.

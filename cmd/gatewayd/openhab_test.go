@@ -39,6 +39,7 @@ groups:
   - {name: lights, label: All lights, outputs: [l01, l02], payload_on: hell, payload_off: dunkel}
 sensors:
   - {name: attic, label: Attic, type: bme280, bus: 1, address: 0x76, every: 1s}
+  - {name: cellar, label: Cellar, type: simulated, every: 1s, format: json}
 rules:
   - {when: l01_button, is: pressed, do: toggle, output: l01}
 `
@@ -220,6 +221,11 @@ func TestOpenHAB(t *testing.T) {
 	if err := h.play("0x76 temperature 12.34"); err != nil {
 		t.Fatal(err)
 	}
+	cellar := p.channel(t, "Villa_cellar_Temperature")
+	soon(t, "a temperature of the cellar", func() bool {
+		s, err := cellar.State(p.saw(cellar.StateTopic()))
+		return err == nil && strings.HasSuffix(s, " °C")
+	})
 	ch := p.channel(t, "Villa_attic_Temperature")
 	soon(t, "12.3 °C", func() bool { s, _ := ch.State(p.saw(ch.StateTopic())); return strings.HasPrefix(s, "12.3") })
 

@@ -26,6 +26,7 @@ type sensor struct {
 	treated  []*quantity // what becomes of some of them
 	unknown  bool        // what it measures is not known, and was told
 	told     []sensors.Quantity
+	json     bool // one message tells all
 	topic    string
 	qos      byte
 	retain   bool
@@ -50,7 +51,8 @@ var sensorHead, sensorTail = slices.Concat(
 			func(s *sensor) *int { return &s.misses }, 3),
 		field("measures", "which of its quantities are told; all unless said", several(name), func(s *sensor) *[]string { return &s.measures }),
 		quantitiesKey,
-		field("topic", "its readings are published below it, as <topic>/temperature", topic, func(s *sensor) *string { return &s.topic }),
+		formatKey,
+		field("topic", "its readings are published below it, as <topic>/temperature; in JSON on it", topic, func(s *sensor) *string { return &s.topic }),
 	},
 	deliveryKeys(func(s *sensor) *byte { return &s.qos }, func(s *sensor) *bool { return &s.retain }),
 	[]key[*sensor]{
@@ -188,6 +190,7 @@ func (s *sensor) connect(d *draft) {
 		}
 	}
 	s.choose(d)
+	s.checkFormat(d)
 }
 
 // connectBus finds its place on an I2C bus.
@@ -250,7 +253,7 @@ func (s *sensor) options() sensors.Options {
 
 func (s *sensor) bridge() bridge.Sensor {
 	made := bridge.Sensor{Name: s.name, Label: s.label, Topic: s.topic, QoS: s.qos, Retain: s.retain, Every: s.every, Entity: s.home.Entity, Keep: s.offline == offlineKeep}
-	made.Quantities = s.told
+	made.Quantities, made.JSON = s.told, s.json
 	return made
 }
 
@@ -263,10 +266,11 @@ func (s *sensor) shown(*bridge.Config) (bridge.Entity, []string) {
 
 func (s *sensor) topics(t *bridge.Topics) (states []string) {
 	s.topic = t.State(s.name)
-	for _, q := range s.told {
-		states = append(states, t.Reading(s.name, q.Name))
+	made := s.bridge()
+	for _, topic := range t.Readings(&made) {
+		states = append(states, topic)
 		if s.offline == offlineKeep {
-			states = append(states, t.Late(t.Reading(s.name, q.Name)))
+			states = append(states, t.Late(topic))
 		}
 	}
 	return states

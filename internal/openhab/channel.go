@@ -3,6 +3,7 @@ package openhab
 import (
 	"cmp"
 	"strconv"
+	"time"
 
 	"gatewayd/bridge"
 	"gatewayd/sensors"
@@ -138,15 +139,18 @@ func sensorChannels(p *bridge.Sensor, t *bridge.Topics) []channel {
 func reading(p *bridge.Sensor, q *sensors.Quantity, e *bridge.Entity, k *kind, t *bridge.Topics, whole *set) channel {
 	unit, dimension := unitOf(q.Unit)
 	ch := channel{id: e.ID + "-" + q.Name, kind: "number", name: e.Name, set: whole,
-		params: []param{text("stateTopic", t.Reading(p.Name, q.Name))},
+		params: []param{text("stateTopic", t.ReadingOf(p, q.Name))},
 		item:   &item{kind: "Number", name: e.ID + "_" + part(q.Name), icon: k.icon, tags: k.tags, format: format(q, dimension)}}
+	if p.JSON {
+		ch.params = append(ch.params, text("transformationPattern", "JSONPATH:$."+q.Name))
+	}
 	if dimension != "" {
 		ch.params = append(ch.params, text("unit", unit))
 		ch.item.kind += ":" + dimension
 		ch.item.metadata = append(ch.item.metadata, text("unit", unit))
 	}
-	if p.Every > 0 { // after that long without a reading the state is UNDEF
-		ch.item.metadata = append(ch.item.metadata, text("expire", bridge.Hours(expiry(p.Every))))
+	if d := p.Expires(q); d > 0 { // after that long without a reading the state is UNDEF
+		ch.item.metadata = append(ch.item.metadata, text("expire", bridge.Hours(d.Round(time.Second))))
 	}
 	return ch
 }

@@ -55,6 +55,9 @@ func house() *bridge.Config {
 				{Name: "humidity", Class: "humidity", Unit: "%", StateClass: "measurement", Precision: 1},
 				{Name: "pressure", Class: "atmospheric_pressure", Unit: "hPa", StateClass: "measurement", Precision: 1},
 			}},
+			{Name: "cellar", JSON: true, Topic: "house/cellar", Every: time.Minute, Quantities: []sensors.Quantity{
+				{Name: "temperature", Class: "temperature", Unit: "°C", Precision: 1, Heartbeat: time.Hour}, {Name: "items", Heartbeat: 10 * time.Minute},
+			}},
 			{Name: "tank", Every: 5 * time.Minute, Quantities: []sensors.Quantity{
 				{Name: "level", Class: "distance", Unit: "cm"}, {Name: "flow", Unit: "L/min", Precision: 2}, {Name: "share", Unit: "%/h", Precision: 1}, {Name: "count"},
 			}},

@@ -3,7 +3,6 @@ package openhab
 import (
 	"strconv"
 	"strings"
-	"time"
 
 	"gatewayd/sensors"
 )
@@ -52,9 +51,4 @@ func format(q *sensors.Quantity, dimension string) string {
 		return f + " " + strings.ReplaceAll(labelText(q.Unit), "%", "%%")
 	}
 	return f
-}
-
-// expiry is how long a reading holds: until three in a row did not come, and a little more, for a reconnect.
-func expiry(every time.Duration) time.Duration {
-	return (3*every + 30*time.Second).Round(time.Second)
 }
