@@ -30,6 +30,7 @@ func init() {
 		Time:     2 * time.Second, // 750 ms for the conversion, 850 ms more for some copies
 		Example:  "serial: 28-0316a279a0ff",
 		Open:     openW1,
+		Find:     w1Found,
 	})
 }
 
