@@ -13,6 +13,9 @@ type Next struct {
 	// Fresh are the points of Config, by name, whose hardware is not that of the point which had their name before or, where none had,
 	// their id: they begin as not read yet. Whether points are in here that had neither name nor id before makes no difference.
 	Fresh map[string]bool
+	// Mute is called by the loop first of all. From its return on nothing comes from the points in Fresh, until their new hardware tells of
+	// them, nor from what is gone: what it does at its end would be taken for the state of the new points. It must not block; may be nil.
+	Mute func()
 	// Swap is called by the loop between the last step of the old configuration and the first of the new one, when all writes and messages
 	// of the old one have been handed out, and so have the messages that clear what is gone. From its return on the loop hands out writes
 	// for the new points. It must not block; nil: there is nothing to swap.
@@ -56,6 +59,9 @@ func (p *Parts) knows(a *About) {
 
 // swap goes over to another state. What is here already was meant for the old one.
 func (b *Bridge) swap(r *reload, now time.Time) {
+	if r.how.Mute != nil {
+		r.how.Mute()
+	}
 	for range factsMost / batch {
 		b.more(now)
 	}

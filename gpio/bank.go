@@ -45,7 +45,6 @@ type Bank struct {
 	asks   chan question // of interrupts
 	made   time.Time
 	beat   atomic.Int64 // nanoseconds since made, by the clock that is never set
-	silent atomic.Bool  // something is muted
 
 	mu      sync.Mutex             // guards the following
 	outputs map[string]*LineConfig // by name
@@ -252,13 +251,8 @@ func (b *Bank) tell(l *bankLine, active, edge bool, at time.Time) {
 
 // send waits until the event is taken, or Run is to end. What is muted is left out.
 func (b *Bank) send(e Event) {
-	if b.silent.Load() && b.isMuted(e.Line) {
+	if b.offer(e) {
 		return
-	}
-	select {
-	case b.events <- e:
-		return
-	default:
 	}
 	select {
 	case b.events <- e:

@@ -36,14 +36,22 @@ func (b *Bank) Mute(points ...string) {
 		b.muted[name] = true
 	}
 	b.mute = b.mute || len(points) == 0
-	b.silent.Store(true)
 }
 
-// isMuted tells whether there are no events of a point, or of the chip where it is empty.
-func (b *Bank) isMuted(point string) bool {
+// offer sends an event if there is room, and reports whether that is all: what is muted is left out. It holds the lock, so that nothing is
+// on its way any more when Mute returns, but for what waits for room.
+func (b *Bank) offer(e Event) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.mute || b.muted[point]
+	if b.mute || b.muted[e.Line] {
+		return true
+	}
+	select {
+	case b.events <- e:
+		return true
+	default:
+		return false
+	}
 }
 
 // plan says what the lines are to be.

@@ -2,7 +2,9 @@ package main
 
 import (
 	"cmp"
+	"slices"
 
+	"gatewayd/gpio"
 	"gatewayd/internal/config"
 	"gatewayd/sensors"
 )
@@ -31,6 +33,31 @@ func places(cfg *config.Config) map[string]place {
 		all[s.Name] = place{bus: s.Bus, addr: s.Addr, driver: s.Driver}
 	}
 	return all
+}
+
+// handedOn gives a configuration of which outputs that are where they were in the one before keep their levels: that one chip gives their
+// lines back and another claims them, as when it gets another name, is no start.
+func handedOn(was, is *config.Config) *config.Config {
+	before, now := places(was), places(is)
+	with := *is
+	with.Chips = slices.Clone(is.Chips)
+	for c := range with.Chips {
+		lines := slices.Clone(with.Chips[c].Lines)
+		for i := range lines {
+			l := &lines[i]
+			if at, there := before[l.Name]; !l.Output || !there || at != now[l.Name] {
+				continue
+			}
+			switch l.Initial {
+			case gpio.Off:
+				l.Initial = gpio.Keep
+			case gpio.On:
+				l.Initial = gpio.KeepOrOn
+			}
+		}
+		with.Chips[c].Lines = lines
+	}
+	return &with
 }
 
 // moved tells which points of a configuration are elsewhere than in the one before, under the same name or, renamed, the same id.

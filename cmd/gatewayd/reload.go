@@ -147,10 +147,11 @@ func (g *gateway) reload(ctx context.Context, cfg *config.Config) (what string, 
 	if g.memory != nil {
 		claimed, state = g.memory.claimsAfter(g.cfg, cfg), stateFile(cfg, g.log)
 	}
-	next := g.rewire(g.wiring.Load(), cfg, claimed)
+	next := g.rewire(g.wiring.Load(), cfg, handedOn(g.cfg, claimed))
 	session := g.sessionOf(cfg)
 	err = g.bridge.Reload(ctx, bridge.Next{
 		Config: &cfg.Bridge, About: about(cfg, g.gauges), Fresh: moved(g.cfg, cfg),
+		Mute: func() { g.mute(next) },
 		Swap: func() {
 			g.carryOut(next)
 			g.session.Change(session)

@@ -211,24 +211,32 @@ func (g *gateway) newSensor(s config.Sensor) *wiredSensor {
 
 func i2cPlace(bus int, addr uint16) string { return fmt.Sprintf("bus %d, address 0x%02x", bus, addr) }
 
-// carryOut changes what runs. It does not block: what goes ends by itself, and what comes is started by start.
-func (g *gateway) carryOut(r *rewiring) {
+// mute has the hardware say nothing more of what goes, and of points that are elsewhere in the next wiring.
+func (g *gateway) mute(r *rewiring) {
 	for _, p := range r.gone {
 		if p.mute != nil {
 			p.mute()
 		}
-		p.member.leave()
 	}
-	was := g.wiring.Swap(r.next)
-	for name, b := range was.lines {
+	for name, b := range g.wiring.Load().lines {
 		if now := r.next.lines[name]; now != nil && now != b {
 			b.Mute(name)
 		}
 	}
-	for _, l := range r.lines { // the header is the first, if it is among them
+	for _, l := range r.lines {
 		if len(l.moved) > 0 {
 			l.bank.Mute(l.moved...)
 		}
+	}
+}
+
+// carryOut changes what runs. It does not block: what goes ends by itself, and what comes is started by start.
+func (g *gateway) carryOut(r *rewiring) {
+	for _, p := range r.gone {
+		p.member.leave()
+	}
+	g.wiring.Store(r.next)
+	for _, l := range r.lines { // the header is the first, if it is among them
 		l.bank.Change(l.lines, l.interrupts)
 	}
 	r.interrupt()
