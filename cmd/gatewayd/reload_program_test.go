@@ -107,8 +107,8 @@ func (p *asService) says(mark int, text string) int {
 func TestReloadRefused(t *testing.T) {
 	b := mqtttest.StartEmbedded(t, "")
 	good := fmt.Sprintf("device: shed\nmqtt: {broker: \"tcp://%s\"}\noutputs:\n  - {name: lamp, line: GPIO22}\n", b.Addr())
-	p := startService(t, good)
 	c := newClient(t, "tcp://"+b.Addr())
+	p := startService(t, good)
 	c.wants(t, "gatewayd/shed/status", "online")
 	const trouble = "the configuration is not the one that runs: "
 	healthy := func(want bool) {
@@ -207,8 +207,8 @@ func TestReloadRefused(t *testing.T) {
 // Who floods the gateway with wishes to reload has one done in a second.
 func TestReloadFlood(t *testing.T) {
 	b := mqtttest.StartEmbedded(t, "")
-	p := startService(t, fmt.Sprintf("device: shed\nmqtt: {broker: \"tcp://%s\"}\noutputs:\n  - {name: lamp, line: GPIO22}\n", b.Addr()))
 	c := newClient(t, "tcp://"+b.Addr())
+	p := startService(t, fmt.Sprintf("device: shed\nmqtt: {broker: \"tcp://%s\"}\noutputs:\n  - {name: lamp, line: GPIO22}\n", b.Addr()))
 	c.wants(t, "gatewayd/shed/status", "online")
 	began := time.Now()
 	for range 500 {

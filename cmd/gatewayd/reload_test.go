@@ -247,7 +247,7 @@ func (a *alive) settled() {
 			a.t.Logf("not settled: %s", missing)
 		}
 	}()
-	await(a.t, 15*time.Second, "all is read", func() bool {
+	await(a.t, 30*time.Second, "all is read", func() bool {
 		kept := a.retained()
 		if kept[topics.StatusOf(cfg.Bridge.Status).Topic] != topics.StatusOf(cfg.Bridge.Status).Online {
 			missing = "status"
@@ -258,6 +258,10 @@ func (a *alive) settled() {
 				missing = name
 				return false
 			}
+		}
+		if len(a.subscriptions(cfg.MQTT.ClientID)) == 0 { // this broker may forget a client that has left and is back at once: the session notices
+			missing = "subscriptions"
+			return false
 		}
 		s := a.g.session.Stats()
 		missing = "messages on their way"

@@ -113,7 +113,7 @@ func TestDemoRestarts(t *testing.T) {
 	out, stop := playing(t, &demo{address: "127.0.0.1:0", quiet: true})
 	address := regexp.MustCompile(`broker +(tcp://127\.0\.0\.1:\d+) \(embedded\)`)
 	soon(t, "the demo tells its broker", func() bool { return address.MatchString(out.String()) })
-	c := newClient(t, address.FindStringSubmatch(out.String())[1])
+	c := newClient(t, address.FindStringSubmatch(out.String())[1], "light/l01", "gatewayd/demo/status")
 	c.wants(t, "light/l01", "OFF")
 	c.Publish("light/l01/set", 1, false, "ON")
 	c.wants(t, "light/l01", "ON")
