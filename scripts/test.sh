@@ -42,6 +42,7 @@ skip() { # REASON
 }
 step() { # NAME FUNCTION
 	name=$1 started=$(date +%s) code=0
+	rm -f "$work/brief"
 	("$2") >"$work/log" 2>&1 || code=$?
 	took=$(($(date +%s) - started))
 	case $code in
@@ -58,6 +59,8 @@ step() { # NAME FUNCTION
 		failed=$((failed + 1))
 		printf 'FAIL  %-34s %4d s  exit code %d\n' "$name" $took $code
 		echo "$name" >>"$work/failed"
+		[ -s "$work/brief" ] || tail -n 8 "$work/log" >"$work/brief"
+		{ printf '  %s:\n' "$name"; sed 's/^/    /' "$work/brief"; } >>"$work/why"
 		;;
 	esac
 	if [ -n "$verbose" ] || { [ $code != 0 ] && [ $code != 77 ]; }; then sed 's/^/    /' "$work/log"; fi
@@ -154,7 +157,43 @@ modules() {
 	[ $code = 0 ] && go mod verify
 }
 
-# With -v, to see what was skipped; what passed or was skipped is left out of the log again.
+# faults LOG FIRST LAST: of a log of go test -v what is of the tests that failed, that many lines of each; of a package that failed without
+# one, or where a panic, a race or a mistake in the code was told, that. FIRST 0: also the lines of packages that passed.
+faults() {
+	awk -v first="$2" -v last="$3" '
+		function own(list, n, most, least,   i) {
+			for (i = 1; i <= n; i++)
+				if (i <= most || i > n - least) print list[i]
+				else if (i == most + 1) print "    ..."
+		}
+		function over() { delete said; delete lines; delete plain; delete other; failed = plains = others = 0; test = ""; race = stack = 0 }
+		/^==================$/ { race = !race; next }
+		race || stack { other[++others] = $0; if (!/^(FAIL|ok  )\t/) next; others-- }
+		/^(panic: |fatal error: )/ { stack = 1; other[++others] = $0; next }
+		/^=== (RUN|NAME|CONT|PAUSE) / { test = $3; next }
+		/^ *--- FAIL: / { failures[++failed] = $3; test = ""; next }
+		/^ *--- (PASS|SKIP): / || /^(PASS|FAIL)$/ || /\[no test files\]$/ { test = ""; next }
+		/^FAIL\t/ {
+			for (f = 1; f <= failed; f++) {
+				print "--- FAIL: " failures[f]
+				n = lines[failures[f]]
+				for (k = 1; k <= n; k++) list[k] = said[failures[f], k]
+				own(list, n, first ? first : 20, last)
+			}
+			own(other, others, first ? 2 * first : 100, last)
+			print
+			over()
+			next
+		}
+		/^ok  \t/ { if (!first) { own(plain, plains, plains, 0); print }; over(); next }
+		{ line = substr($0, 1, 300); plain[++plains] = line }
+		test != "" { said[test, ++lines[test]] = line; next }
+		{ other[++others] = line }
+	' "$1"
+}
+
+# With -v, to see what was skipped; what passed or was skipped is left out of the log again, and of a package that failed all but the
+# tests that did.
 unit() {
 	race=-race
 	command -v "$(go env CC)" >/dev/null || race=''
@@ -169,10 +208,13 @@ unit() {
 			sub(/^ +[^ ]+:[0-9]+: /, "", last[$3])
 			print last[$3] >skipped
 		}
-		FNR == NR { next }
-		/^ *(=== (RUN|PAUSE|CONT|NAME) |--- (PASS|SKIP): )|^PASS$|\[no test files\]$/ || quiet[FNR] { next }
-		{ print }
-	' "$work/unit" "$work/unit"
+		FNR != NR && !quiet[FNR] { print }
+	' "$work/unit" "$work/unit" >"$work/unit.log"
+	faults "$work/unit.log" 0 150
+	if [ $code != 0 ]; then # for the end
+		faults "$work/unit.log" 3 6 >"$work/faults"
+		{ grep '^--- FAIL: ' "$work/faults" | head -n 15; cat "$work/faults"; } >"$work/brief"
+	fi
 	[ -n "$race" ] || echo "the race detector: it needs a C compiler" >>"$work/skipped_tests"
 	return $code
 }
@@ -267,8 +309,8 @@ if [ -s "$work/skipped" ] || [ -s "$work/skipped_tests" ]; then
 fi
 if [ -s "$work/failed" ]; then
 	echo
-	echo "Failed:"
-	sed 's/^/  /' "$work/failed"
+	echo "Failed: $(paste -s -d , "$work/failed" | sed 's/,/, /g')"
+	head -n 40 "$work/why" # last of all, as of a long log only the end may be kept
 fi
 echo
 echo "$passed passed, $failed failed, $skipped skipped"
