@@ -47,33 +47,3 @@ func (b *backoff) lost(up, down time.Time) {
 		b.n = 0
 	}
 }
-
-// rivalry notices that another client uses our identifier: the broker then ends our connection as soon as the other one
-// comes back, again and again.
-type rivalry struct {
-	short []time.Time // when connections were lost soon after they had been made
-	found bool
-}
-
-// Three connections lost within shortLife of their start, within rivalWindow, are taken for a rival.
-const (
-	shortLife   = 10 * time.Second
-	rivalWindow = time.Minute
-	rivalWait   = 20 * time.Second // at least, between attempts while there is a rival
-)
-
-// lost notes the end of a connection and reports whether there seems to be a rival.
-func (r *rivalry) lost(up, down time.Time) bool {
-	if down.Sub(up) >= shortLife {
-		r.short, r.found = nil, false
-		return false
-	}
-	r.short = append(r.short, down)
-	for len(r.short) > 0 && down.Sub(r.short[0]) > rivalWindow {
-		r.short = r.short[1:]
-	}
-	if len(r.short) >= 3 {
-		r.found = true // and stays so, however slow we are now, until a connection lasts
-	}
-	return r.found
-}
