@@ -161,6 +161,30 @@ func TestPollerNotReady(t *testing.T) {
 	})
 }
 
+// Before it has measured anything, a device that is not ready is asked again as soon as its driver allows.
+func TestPollerNotReadySoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, start := &part{}, time.Now()
+		p.measure = func(_ context.Context, n int) ([]Reading, error) {
+			if n < 3 || n == 4 {
+				return nil, ErrNotReady
+			}
+			return good, nil
+		}
+		d := p.driver()
+		d.Every = 5 * time.Second
+		var at []time.Duration
+		samples, _, _ := poll(t, PollerConfig{Name: "air", Driver: d, Every: 10 * time.Minute}, 25*time.Minute)
+		for _, s := range samples {
+			at = append(at, s.At.Sub(start).Truncate(time.Second))
+		}
+		// 1, 2: it warms up. 3: good. 4: missed, on time. 5: good, on time.
+		if want := []time.Duration{0, 5 * time.Second, 10 * time.Second, 20 * time.Minute}; !slices.Equal(at, want) {
+			t.Errorf("got samples after %v, want %v", at, want)
+		}
+	})
+}
+
 // Where the device decides what it measures, that is asked at each opening, and told when it is new.
 func TestPollerOffered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

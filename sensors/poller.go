@@ -117,6 +117,9 @@ func (p *Poller) Run(ctx context.Context) error {
 			failures = 0
 		case errors.Is(s.Err, ErrNotReady):
 			failures++
+			if soon := time.Now().Add(p.cfg.Driver.Every); !p.works && p.cfg.Driver.Every > 0 && soon.Before(next) {
+				next = soon // nothing is told of it as yet: not a whole interval longer than it needs
+			}
 		default:
 			next = time.Now().Add(max(backoff(failures), p.cfg.Driver.Every))
 			failures++

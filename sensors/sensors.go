@@ -89,6 +89,7 @@ type Options struct {
 	Addr     uint16  // its 7-bit address
 	Root     string  // where the kernel's files are: sys/class is below it; empty: [Root]
 	Settings Settings
+	Every    time.Duration // from one measurement to the next, for Driver.Check
 
 	files kernelFiles // instead of the machine's; nil: these
 }
@@ -103,8 +104,11 @@ type Driver struct {
 	Measures []Quantity
 	// Offers gives them where the settings or the device decide; Measures is nil then. It opens nothing but the kernel's files, and fails
 	// when the device is not there.
-	Offers  func(Options) ([]Quantity, error)
-	Every   time.Duration                 // measuring more often makes no sense, or spoils the measurement; 0: as often as one likes
+	Offers func(Options) ([]Quantity, error)
+	Every  time.Duration // measuring more often makes no sense, or spoils the measurement; 0: as often as one likes
+	Most   time.Duration // it has to be measured that often at least; 0: as seldom as one likes
+	// Check tells whether settings go together, and with Options.Every: a *WrongSetting. Nil: they all do.
+	Check   func(Options) error
 	Time    time.Duration                 // a measurement takes that long; what counts as late is later by it
 	Example string                        // the keys of an example besides name, type and address, as YAML in one line: "inputs: [a0, a1], range: 4.096V"
 	Open    func(Options) (Sensor, error) // looks whether the device is there and is of this type
@@ -113,7 +117,7 @@ type Driver struct {
 	Find func(root string) []Found
 }
 
-// WrongSetting is an error of Offers that no device can put right: settings which do not go together.
+// WrongSetting is an error of Check or Offers that no device can put right: settings which do not go together.
 type WrongSetting struct{ Key, Why string }
 
 func (w *WrongSetting) Error() string { return w.Key + ": " + w.Why }

@@ -194,7 +194,7 @@ func (g *gateway) newChip(u, with use) *wiredChip {
 func (g *gateway) newSensor(s config.Sensor) *wiredSensor {
 	p := &wiredSensor{cfg: s}
 	p.part = part{name: fmt.Sprintf("sensor %q", s.Name), place: s.Name, run: func(ctx context.Context) error { return p.poller.Run(ctx) }}
-	options := sensors.Options{Name: s.Name, Addr: s.Addr, Settings: s.Settings}
+	options := sensors.Options{Name: s.Name, Addr: s.Addr, Settings: s.Settings, Every: s.Every}
 	if len(s.Driver.Addrs) > 0 {
 		options.Bus, p.place = g.hw.bus(s.Bus), i2cPlace(s.Bus, s.Addr)
 		if s.Mux != 0 {

@@ -98,7 +98,14 @@ func (s *sensor) choose(d *draft) {
 	if s.unknown = s.bad["measures"] || s.bad["quantities"]; s.unknown {
 		return
 	}
-	offered, err := s.driver.Quantities(s.options())
+	var offered []sensors.Quantity
+	var err error
+	if s.driver.Check != nil {
+		err = s.driver.Check(s.options())
+	}
+	if err == nil {
+		offered, err = s.driver.Quantities(s.options())
+	}
 	if wrong := (*sensors.WrongSetting)(nil); errors.As(err, &wrong) {
 		s.unknown = true
 		s.errorf(&d.notes, wrong.Key, "%s", wrong.Why)

@@ -189,6 +189,13 @@ func (s *sensor) connect(d *draft) {
 			s.every = least
 		}
 	}
+	if most := s.driver.Most; most > 0 && s.every > most && !s.bad["every"] {
+		if s.has("every") {
+			s.errorf(&d.notes, "every", "%s is too seldom for a %s: it has to be measured every %s", bridge.Hours(s.every), s.driver.Name, bridge.Hours(most))
+		} else {
+			s.every = most
+		}
+	}
 	s.choose(d)
 	s.checkFormat(d)
 }
@@ -248,7 +255,7 @@ func (s *sensor) connectBus(d *draft) {
 
 // options are what its driver is to know of it; the bus comes later.
 func (s *sensor) options() sensors.Options {
-	return sensors.Options{Name: s.name, Addr: s.addr, Settings: s.settings}
+	return sensors.Options{Name: s.name, Addr: s.addr, Settings: s.settings, Every: s.every}
 }
 
 func (s *sensor) bridge() bridge.Sensor {
