@@ -119,6 +119,7 @@ type expander struct {
 	settled  time.Time
 	odd      uint16 // outputs whose pin differed from the latch when last scanned
 	written  bool   // and the registers have not been compared since
+	unsound  bool   // the registers were found wrong, and not right since
 	refused  error  // by the last Claim: the chip as a whole
 	pending  []Edge
 	missed   expanderSample // what interrupts said in readings that were not for the lines, and ended them: for observe

@@ -199,18 +199,19 @@ type zeros struct {
 // nobody is an address that I2C reserves (UM10204, table 4): no part has it.
 const nobody = 0x03
 
-// check asks nobody, once: that is counted as a failed transfer.
-func (z *zeros) check() error {
+// read tells, after zeros were read, whether that is to be done again: once, when nobody was asked and did not answer. That counts as a
+// failed transfer.
+func (z *zeros) read() (again bool, err error) {
 	if z.sure {
-		return nil
+		return false, nil
 	}
 	var r [1]byte
 	if z.bus.Tx(nobody, nil, r[:]) == nil {
-		return errExpanderHeld
+		return false, errExpanderHeld
 	}
 	z.sure = true
-	return nil
+	return true, nil
 }
 
-// over has check ask again: there was something else than zeros, or they would be news.
+// over has nobody asked again: there was something else than zeros, or they would be news.
 func (z *zeros) over() { z.sure = false }

@@ -48,7 +48,7 @@ func (e *expander) lost(s expanderSample) bool {
 // the registers have been compared.
 func (e *expander) suspicious(s expanderSample) bool {
 	changed := (s.pins ^ e.known) & e.seen & e.inputs() &^ e.settling
-	if e.lost(s) {
+	if e.lost(s) || e.unsound {
 		return true
 	}
 	if !s.latched && !e.kind.captures {
@@ -86,9 +86,10 @@ func (e *expander) verify() (expanderSample, error) {
 		}
 	}
 	if err == nil && have == e.want {
-		e.bad, e.written = 0, false
+		e.bad, e.written, e.unsound = 0, false, false
 		return s, nil
 	}
+	e.unsound = true
 	// Once more before anything is written or taken over: a bit may have flipped on the wire, and in a layout that somebody else has
 	// chosen the registers cannot be told apart.
 	moved, err := e.chip.attach()
@@ -114,7 +115,7 @@ func (e *expander) verify() (expanderSample, error) {
 			return s, err
 		}
 	}
-	e.written = false
+	e.written, e.unsound = false, false
 	return s, nil
 }
 

@@ -87,19 +87,23 @@ func (c *pca95xx) attach() (moved bool, err error) {
 	return false, errOther(c.kind.Name)
 }
 
-// load reads the directions last, so that a reset in between shows.
+// load reads the levels among what is compared: what spoils them and the reading before for a while shows. The directions come last, so that a
+// reset in between shows too.
 func (c *pca95xx) load() (regs expanderRegs, s expanderSample, err error) {
 	regs = c.kept
 	regs[exPull] = c.kind.fixedPulls()
-	if s.pins, err = c.once(pcaInput); err != nil {
-		return regs, s, err
-	}
 	var r [pcaConfig + 1]uint16
-	for reg := pcaOutput; reg <= pcaConfig; reg++ {
-		if r[reg], err = c.twice(reg); err != nil {
+	for _, reg := range [...]int{pcaOutput, pcaInput, pcaInvert, pcaConfig} {
+		if reg == pcaInput {
+			r[reg], err = c.once(reg)
+		} else {
+			r[reg], err = c.twice(reg)
+		}
+		if err != nil {
 			return regs, s, err
 		}
 	}
+	s.pins = r[pcaInput]
 	config := r[pcaConfig]
 	regs[exLatch], regs[exInvert] = r[pcaOutput], r[pcaInvert]
 	regs[exDriven] = ^config & c.kind.all()
@@ -108,7 +112,10 @@ func (c *pca95xx) load() (regs expanderRegs, s expanderSample, err error) {
 	case regs[exLatch] == all && regs[exInvert] == all && config == all: // nobody inverts what nobody uses
 		return regs, s, errOther(c.kind.Name)
 	case s.pins|regs[exLatch]|regs[exInvert]|config == 0:
-		return regs, s, c.zero.check()
+		if again, err := c.zero.read(); !again {
+			return regs, s, err
+		}
+		return c.load()
 	}
 	c.zero.over()
 	return regs, s, nil

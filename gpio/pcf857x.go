@@ -54,15 +54,18 @@ func (c *pcf857x) attach() (moved bool, err error) {
 
 // read gives the pins, and the latch as far as they tell of it.
 func (c *pcf857x) read() (s expanderSample, err error) {
-	r := c.r[:c.n]
-	if err := c.bus.Tx(c.addr, nil, r); err != nil {
-		return s, err
-	}
-	s.pins = word(r)
-	if s.pins != 0 {
-		c.zero.over()
-	} else if err := c.zero.check(); err != nil {
-		return s, err
+	for again := true; again; {
+		r := c.r[:c.n]
+		if err := c.bus.Tx(c.addr, nil, r); err != nil {
+			return s, err
+		}
+		if s.pins = word(r); s.pins != 0 {
+			c.zero.over()
+			break
+		}
+		if again, err = c.zero.read(); err != nil {
+			return s, err
+		}
 	}
 	s.latched = true
 	if !c.ours {
@@ -70,6 +73,9 @@ func (c *pcf857x) read() (s expanderSample, err error) {
 	}
 	c.against = s.pins &^ c.wrote
 	c.tried &= c.against
+	if c.against != 0 && c.against == ^c.wrote&c.kind.all() {
+		c.tried = 0 // where none is low, it is the chip that does not obey
+	}
 	s.latch, s.stuck = c.latch|c.against&^(c.tried|c.found), c.tried
 	return s, nil
 }
