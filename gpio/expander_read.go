@@ -35,7 +35,7 @@ func (e *expander) Read(mask Lines) (Levels, error) {
 		}
 		valid := out&^s.stuck | e.inputs()&^e.settling
 		high := s.latch&e.outputs | (s.pins&^e.doubt|e.known&e.doubt)&^e.outputs
-		return Levels{Valid: lowLines(valid), High: lowLines(high & valid), Fault: lowLines((s.pins ^ s.latch) & out)}, nil
+		return Levels{Valid: lowLines(valid), High: lowLines(high & valid), Fault: lowLines((s.pins ^ s.latch) & out &^ s.stuck)}, nil
 	}
 	return Levels{}, e.failed(errExpanderNoise)
 }

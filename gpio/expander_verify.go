@@ -48,7 +48,7 @@ func (e *expander) lost(s expanderSample) bool {
 // the registers have been compared.
 func (e *expander) suspicious(s expanderSample) bool {
 	changed := (s.pins ^ e.known) & e.seen & e.inputs() &^ e.settling
-	if e.lost(s) || e.unsound {
+	if e.lost(s) || e.unsound || e.written && changed != 0 { // what was written may have gone into any register
 		return true
 	}
 	if !s.latched && !e.kind.captures {

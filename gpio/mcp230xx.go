@@ -1,6 +1,7 @@
 package gpio
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -125,6 +126,9 @@ func (c *mcp230xx) attach() (moved bool, err error) {
 		}
 		was = r[0]
 	}
+	if was&mcpBANK != 0 && was&mcpUnused == 0 && c.repeats(was) { // with four registers, as a PCA9534
+		return false, errOther(c.name)
+	}
 	if was&mcpBANK != 0 && was&mcpUnused == 0 { // else it is no IOCON, but a bus that reads as FF
 		// IOCON with BANK set, or else GPINTENB with the bit of GPB7, which is no input: the bit goes in either case.
 		if err := c.write(mcpBankIOCON, was&^mcpBANK); err != nil {
@@ -142,8 +146,15 @@ func (c *mcp230xx) attach() (moved bool, err error) {
 	}
 	moved = was&mcpBANK != 0 && iocon == was&^mcpBANK // it was IOCON that was written
 	if iocon&mcpSEQOP != 0 {
-		moved = true
-		return moved, c.write(mcpIOCON, iocon&^mcpSEQOP)
+		// With it the address stays where it is, or goes to and fro between the two that IOCON has.
+		r, err := c.tx(mcpIOCON*byte(c.ports)/2, 4)
+		if err != nil {
+			return moved, err
+		}
+		if slices.ContainsFunc(r, func(b byte) bool { return b != iocon }) {
+			return moved, errOther(c.name)
+		}
+		return true, c.write(mcpIOCON, iocon&^mcpSEQOP)
 	}
 	if iocon != 0 {
 		return moved, nil
@@ -151,10 +162,23 @@ func (c *mcp230xx) attach() (moved bool, err error) {
 	// Another program may have left everything zero, all lines outputs that are low: then the chip takes what it is told, and a bus
 	// whose SDA is held low does not.
 	r, err := c.turn()
-	if err == nil && allZero(r) {
-		err = c.write(mcpIOCON, mcpODR)
+	if err != nil || !allZero(r) {
+		return moved, err
 	}
-	return moved, err
+	if d, err := c.driven(); err != nil || d != c.lines() { // another type has something else there
+		return moved, cmp.Or(err, errOther(c.name))
+	}
+	return moved, c.write(mcpIOCON, mcpODR)
+}
+
+// repeats tells that every fourth register reads like that.
+func (c *mcp230xx) repeats(v byte) bool {
+	for _, reg := range []byte{mcpBankIOCON - 4, mcpBankIOCON + 4} {
+		if r, err := c.tx(reg, 1); err != nil || r[0] != v {
+			return false
+		}
+	}
+	return true
 }
 
 func (c *mcp230xx) load() (regs expanderRegs, s expanderSample, err error) {

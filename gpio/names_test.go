@@ -98,18 +98,59 @@ func checkName(t *testing.T, what, name string, f func(string) (uint32, error), 
 }
 
 func FuzzLineNames(f *testing.F) {
-	for _, s := range []string{"17", "GPIO17", "P1-11", "GPA3", "bus1-3", "017", "P1-", "\xff", "bus1-٣"} {
+	for _, s := range []string{"17", "GPIO17", "P1-11", "GPA3", "bus1-3", "017", "P1-", "P17", "IO1_7", "GP7", "\xff", "bus1-٣"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		if o, err := HeaderLine(s); err == nil && o >= headerLines {
 			t.Errorf("HeaderLine(%q) = %d", s, o)
 		}
-		if o, err := MCP23017.Line(s); err == nil && o > 15 {
-			t.Errorf("MCP23017Line(%q) = %d", s, o)
+		for _, kind := range Expanders() {
+			if o, err := kind.Line(s); err == nil && o >= uint32(kind.Lines) {
+				t.Errorf("%s: Line(%q) = %d", kind.Name, s, o)
+			}
 		}
 		if p, o, err := IOPiPlusLine(s); err == nil && (p < 0 || p > 1 || o > 15) {
 			t.Errorf("IOPiPlusLine(%q) = %d, %d", s, p, o)
 		}
 	})
+}
+
+func TestExpanderLine(t *testing.T) {
+	for _, c := range []struct {
+		kind, name string
+		want       uint32
+		err        string
+	}{
+		{"mcp23008", "GP0", 0, ""}, {"mcp23008", "gp7", 7, ""}, {"MCP23008", "3", 3, ""}, {"mcp23008", "GP8", 0, "GP0 to GP7"}, {"mcp23008", "GPA3", 0, "GP0 to GP7"},
+		{"pcf8574", "P0", 0, ""}, {"pcf8574a", "p7", 7, ""}, {"pca9534", "IO5", 5, ""}, {"pcf8574", "P8", 0, "P0 to P7, or 0 to 7"}, {"pcf8574", "P03", 0, "P0 to P7"},
+		{"pcf8574", "8", 0, "0 to 7"}, {"pcf8575", "P07", 7, ""}, {"pcf8575", "P10", 8, ""}, {"pcf8575", "10", 10, ""}, {"pca9555", "IO1_7", 15, ""},
+		{"tca9555", "P1_0", 8, ""}, {"xl9535", "IO0.3", 3, ""}, {"pca9535", "io12", 10, ""}, {"pca9535", "P18", 0, "P10 to P17"}, {"pca9535", "P20", 0, "P10 to P17"},
+		{"pca9535", "P1", 0, "P10 to P17"}, {"pca9535", "IO1-7", 0, "IO0_0"}, {"pca9535", "07", 0, "octal"}, {"pca9535", "", 0, "P00"}, {"pca9535", "16", 0, "0 to 15"},
+	} {
+		checkName(t, c.kind, c.name, Expander(c.kind).Line, c.want, c.err)
+	}
+	seen := map[string]bool{}
+	for _, kind := range Expanders() {
+		if seen[kind.Name] || Expander(kind.Name) != kind || kind.Last-kind.First != 7 {
+			t.Errorf("%+v", kind)
+		}
+		seen[kind.Name] = true
+		for o := range uint32(kind.Lines) {
+			if got, err := kind.Line(kind.LineName(o)); got != o || err != nil {
+				t.Errorf("%s: Line(%q) = %d, %v, want %d", kind.Name, kind.LineName(o), got, err, o)
+			}
+		}
+		if other := kind.Sibling; other != "" && (Expander(other) == nil || Expander(other).Sibling != kind.Name) {
+			t.Errorf("%s: its sibling is %s", kind.Name, other)
+		}
+		// What it cannot do is an error with a remedy, and an output is never asked for a pull.
+		for _, l := range []LineConfig{{}, {Pull: PullUp}, {Pull: PullDown}, {Pull: PullNone}, {Output: true, Pull: PullDown}} {
+			ok := l.Output || l.Pull == PullAsIs || l.Pull == PullUp && kind.pulls != pullsNone || l.Pull == PullNone && (kind.pulls == pullsNone || kind.pulls == pullsChosen)
+			key, msg := kind.Refuse(&l, kind.LineName(0))
+			if (msg == "") != ok || msg != "" && (key != "pull" || !strings.Contains(msg, kind.Name) || !strings.Contains(msg, ": ")) {
+				t.Errorf("%s: %+v is refused with %q, %q", kind.Name, l, key, msg)
+			}
+		}
+	}
 }

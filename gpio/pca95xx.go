@@ -108,7 +108,13 @@ func (c *pca95xx) load() (regs expanderRegs, s expanderSample, err error) {
 	regs[exLatch], regs[exInvert] = r[pcaOutput], r[pcaInvert]
 	regs[exDriven] = ^config & c.kind.all()
 	s.latched, s.latch = true, regs[exLatch]
+	echo := true // as a PCF857x, which drives what it is told, commands too
+	for reg := pcaOutput; reg <= pcaConfig; reg++ {
+		echo = echo && byte(r[reg]) == c.command(reg)
+	}
 	switch all := c.kind.all(); {
+	case echo:
+		return regs, s, errOther(c.kind.Name)
 	case regs[exLatch] == all && regs[exInvert] == all && config == all: // nobody inverts what nobody uses
 		return regs, s, errOther(c.kind.Name)
 	case s.pins|regs[exLatch]|regs[exInvert]|config == 0:

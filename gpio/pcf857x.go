@@ -109,14 +109,16 @@ func (c *pcf857x) put(reg int, v uint16) error {
 	default: // there is nothing to choose
 		return nil
 	}
-	c.zero.over()
-	b := latch | ^driven
+	b := (latch | ^driven) & c.kind.all()
+	if b != c.wrote {
+		c.zero.over()
+	}
 	c.w = [2]byte{byte(b), byte(b >> 8)}
 	if err := c.bus.Tx(c.addr, c.w[:c.n], nil); err != nil {
 		return err
 	}
 	c.tried = (c.tried | c.against) &^ b
-	c.latch, c.outputs, c.wrote, c.found = latch, driven, b&c.kind.all(), 0
+	c.latch, c.outputs, c.wrote, c.found = latch, driven, b, 0
 	return nil
 }
 

@@ -13,7 +13,7 @@ import (
 // bank has a Bank work with the rig's chip, in a bubble, until the test ends.
 func (r *expanderRig) bank(lines ...LineConfig) (b *Bank, events chan Event) {
 	events = make(chan Event, 4096)
-	b = NewBank(BankConfig{Chip: "io", Lines: lines, Open: func() (Chip, error) { return MCP23017.Open(r.cfg) }}, events)
+	b = NewBank(BankConfig{Chip: "io", Lines: lines, Open: func() (Chip, error) { return r.kind.Open(r.cfg) }}, events)
 	ctx, cancel := context.WithCancel(r.t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- b.Run(ctx) }()
