@@ -76,6 +76,7 @@ type bankLine struct {
 	reason string     // why it is not available, as it was told
 	logged bool       // and logged, as it is not the whole chip's
 	lost   uint32     // edges that no event has told of yet
+	counting
 
 	fresh   bool      // it has not been read yet
 	anew    bool      // its state is known, but was not told under this name
@@ -231,8 +232,10 @@ func (b *Bank) unavailable(l *bankLine, err error, asked bool) {
 			l.logged = true
 			b.log.Warn("a line is not available", "err", err)
 		}
-		b.send(Event{Chip: b.cfg.Chip, Line: l.cfg.Name, At: time.Now(), Lost: l.lost, Err: err})
+		e := Event{Chip: b.cfg.Chip, Line: l.cfg.Name, At: time.Now(), Lost: l.lost, Err: err}
 		l.lost = 0
+		l.take(&e)
+		b.send(e)
 	}
 	l.ok, l.reason, l.unsure, l.suspect, l.settle.pending = false, reason, false, 0, false
 	l.faults, l.fault = 0, nil
@@ -246,7 +249,9 @@ func (b *Bank) tell(l *bankLine, active, edge bool, at time.Time) {
 	l.reason, l.logged = "", false
 	lost := l.lost
 	l.ok, l.active, l.suspect, l.anew, l.lost = true, active, 0, false, 0
-	b.send(Event{Chip: b.cfg.Chip, Line: l.cfg.Name, Active: active, Edge: edge, At: at, Lost: lost, Fault: l.fault})
+	e := Event{Chip: b.cfg.Chip, Line: l.cfg.Name, Active: active, Edge: edge, At: at, Lost: lost, Fault: l.fault}
+	l.take(&e)
+	b.send(e)
 }
 
 // send waits until the event is taken, or Run is to end. What is muted is left out.

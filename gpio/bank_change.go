@@ -61,6 +61,12 @@ func (b *Bank) plan(lines, interrupts []LineConfig) {
 	var driven Lines
 	for _, c := range lines {
 		kind := "input"
+		switch {
+		case c.Count != CountNone:
+			kind = "counter"
+		case c.Together != "":
+			kind = "encoder"
+		}
 		if c.Output {
 			kind, outputs[c.Name] = "output", &c
 			driven.Set(c.Offset, true)
@@ -202,17 +208,23 @@ func (b *Bank) swap() bool {
 		b.fresh = b.fresh || l.fresh || l.anew
 	}
 	b.owe(lines)
+	for i := range lines {
+		if l := &lines[i]; l.counted > 0 { // the last that is heard of it
+			b.tell(l, l.active, false, l.last)
+		}
+	}
 	return true
 }
 
 // goOn takes over what is known of the line, if it is the same one for the chip. It has to be told anew if it is not for others.
 func (l *bankLine) goOn(was *bankLine) {
 	c, w := &l.cfg, &was.cfg
-	if l.irq != was.irq || c.Output != w.Output || !c.Output && (c.Pull != w.Pull || c.Debounce != w.Debounce) {
+	if l.irq != was.irq || c.Output != w.Output || !c.Output && (c.Pull != w.Pull || c.Debounce != w.Debounce || c.Together != w.Together || c.edges() != w.edges()) {
 		return
 	}
 	cfg, what, again := l.cfg, l.what, l.again
 	*l = *was
+	was.counting = counting{}
 	l.cfg, l.what = cfg, what
 	if w.ActiveLow != cfg.ActiveLow { // the levels stay
 		l.active, l.wish, l.settle.level = !l.active, !l.wish, !l.settle.level

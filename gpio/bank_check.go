@@ -35,7 +35,7 @@ func (b *Bank) check() error {
 			asked := l.unsure
 			l.differs, l.unsure = false, false
 			b.confirm(l, &v, asked)
-		case active == l.active, l.settle.pending:
+		case active == l.active, l.settle.pending, l.cfg.Count != CountNone:
 			l.suspect = 0
 		case l.suspect == suspectFor: // still, and no edge came
 			b.confirm(l, &v, false)

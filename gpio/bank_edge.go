@@ -28,6 +28,10 @@ func (b *Bank) edge(e *Edge) {
 	if l.cfg.Output {
 		return
 	}
+	if l.cfg.Count != CountNone {
+		b.count(l, e, active)
+		return
+	}
 	l.lost += e.Lost
 	if !l.ok {
 		return // the line's next event tells what was lost
@@ -66,7 +70,9 @@ func (b *Bank) early(l *bankLine, e *Edge) bool {
 
 // settled tells the level that has settled by now, if there is one.
 func (b *Bank) settled(l *bankLine, now time.Time) {
-	if at, ok := l.settle.settle(now); ok {
+	if at, ok := l.settle.settle(now); ok && l.cfg.Count != CountNone {
+		b.add(l, l.cfg.Count.counts(1, l.settle.level), at)
+	} else if ok {
 		b.tell(l, l.settle.level, l.settle.seen, at)
 	}
 }

@@ -33,7 +33,7 @@ type session struct {
 	fresh    bool      // some line has not been read yet, or is to be told anew
 
 	// When to do what; zero: never.
-	retryAt, checkAt, recheckAt, claimAt, settleAt time.Time
+	retryAt, checkAt, recheckAt, claimAt, settleAt, countAt time.Time
 }
 
 // serve works with an open chip until ctx ends, which is no error, or the chip fails.
@@ -215,6 +215,9 @@ func (b *Bank) due(now time.Time, edges <-chan Edge) error {
 			}
 		}
 	}
+	if is(b.countAt) {
+		b.tellCounts(now)
+	}
 	switch {
 	case is(b.retryAt):
 		b.retryAt = time.Time{}
@@ -228,7 +231,7 @@ func (b *Bank) due(now time.Time, edges <-chan Edge) error {
 
 // arm sets the timer to what is due next.
 func (b *Bank) arm() {
-	next := b.settleAt
+	next := earlier(b.settleAt, b.countAt)
 	if b.retryAt.IsZero() {
 		next = earlier(earlier(earlier(next, b.checkAt), b.recheckAt), b.claimAt)
 	} else {

@@ -17,7 +17,8 @@ import (
 )
 
 // charDev is one chip of the kernel's GPIO character device, version 2 of its interface (Linux 5.10).
-// Each line is a request of its own: a shared one takes at most ten attributes, and one busy line would fail all.
+// Each line is a request of its own: a shared one takes at most ten attributes, and one busy line would fail all. But for two lines that
+// are together, as the order of edges is kept within a request only.
 type charDev struct {
 	path  string
 	label string
@@ -139,7 +140,7 @@ func (c *charDev) Claim(lines []LineConfig) []error {
 		}
 	}
 	for o, l := range c.claimed {
-		if i, ok := want[o]; !ok || lines[i].Output != l.config.Output {
+		if i, ok := want[o]; !ok || lines[i].Output != l.config.Output || l.apart(&lines[i]) {
 			c.release(l)
 		}
 	}
@@ -156,13 +157,30 @@ func (c *charDev) Claim(lines []LineConfig) []error {
 			}
 			continue
 		}
-		l, err := c.request(lines[i])
+		var with *LineConfig
+		second := -1
+		if lines[i].Together != "" {
+			second = slices.IndexFunc(lines[i+1:], func(o LineConfig) bool { return o.Together == lines[i].Together })
+		}
+		if second >= 0 {
+			if second += i + 1; errs[second] != nil {
+				errs[i] = errs[second]
+				continue
+			}
+			with = &lines[second]
+		}
+		l, err := c.request(lines[i], with)
 		if err != nil {
 			c.isGone(err)
 			errs[i] = err
+			if with != nil {
+				errs[second] = err
+			}
 			continue
 		}
-		c.claimed[l.offset] = l
+		for _, of := range l.both() {
+			c.claimed[of.offset] = of
+		}
 		if c.start != nil && !l.config.Output {
 			c.start(l)
 		}
@@ -173,9 +191,14 @@ func (c *charDev) Claim(lines []LineConfig) []error {
 	return errs
 }
 
-// release gives the line back. It waits for the line's reader to let go of the descriptor, which is at once.
+// release gives the line back, with its mate. It waits for the line's reader to let go of the descriptor, which is at once.
 func (c *charDev) release(l *charLine) {
-	delete(c.claimed, l.offset)
+	if c.claimed[l.offset] != l {
+		return // with its mate
+	}
+	for _, of := range l.both() {
+		delete(c.claimed, of.offset)
+	}
 	l.close()
 }
 
@@ -209,7 +232,7 @@ func (c *charDev) Read(mask Lines) (levels Levels, err error) {
 		if l == nil {
 			continue
 		}
-		high, err := lineValue(uintptr(l.fd))
+		high, err := l.value(uintptr(l.fd))
 		if c.isGone(err) {
 			return Levels{}, c.goneError(err)
 		}
@@ -270,4 +293,10 @@ func (c *charDev) Close() error {
 		c.release(l)
 	}
 	return os.NewSyscallError("close", unix.Close(c.fd))
+}
+
+// apart tells that a line is not together with the same one any more, or has to be asked for anew together with it.
+func (l *charLine) apart(is *LineConfig) bool {
+	was := &l.config
+	return was.Together != is.Together || l.mate != nil && (was.Pull != is.Pull || was.Debounce != is.Debounce)
 }

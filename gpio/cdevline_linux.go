@@ -17,16 +17,23 @@ const eventBuffer = 1024
 // enotsupp is the kernel's internal ENOTSUPP, which some drivers let out to user space.
 const enotsupp = unix.Errno(524)
 
+// young is how long after its request a line that counts has each edge told as it comes: the bank has to tell what its pull has done.
+const young = 250 * time.Millisecond
+
 // charLine is one requested line.
 type charLine struct {
 	chip    *charDev
 	offset  uint32
+	index   uint          // in its request
+	mate    *charLine     // of two that are together, the other one: they are one request, and the first of them has its reader; nil: it is alone
 	config  LineConfig    // not for the reader
 	fd      int           // for the methods of Chip, which come one at a time; they alone close it
 	file    *os.File      // of an input: fd in Go's poller, for the reader; nil for an output
 	gone    chan struct{} // closed when the line is released
 	polled  bool          // the line has no interrupt: it is read every pollEvery
 	settled atomic.Bool   // the kernel debounces the line
+	counts  atomic.Bool   // it has those edges alone that count
+	young   atomic.Int64  // until when its edges are told one by one; nanoseconds of time.Since(epoch)
 
 	// The following belong to the line's reader, and outlive it: the next Watch goes on where the last one ended.
 	seq  uint32 // line_seqno of the last edge
@@ -34,9 +41,12 @@ type charLine struct {
 	gap  bool   // edges were lost, and the line has not been read again since
 }
 
-// request takes a line that is not claimed yet.
-func (c *charDev) request(config LineConfig) (*charLine, error) {
+// request takes a line that is not claimed yet, and with it the one that belongs together with it; nil: none does.
+func (c *charDev) request(config LineConfig, with *LineConfig) (*charLine, error) {
 	l := &charLine{chip: c, offset: config.Offset, config: config, fd: -1, gone: make(chan struct{})}
+	if with != nil {
+		l.mate = &charLine{chip: c, offset: with.Offset, index: 1, mate: l, config: *with, fd: -1, gone: make(chan struct{})}
+	}
 	var err error
 	if config.Output {
 		err = l.requestOutput()
@@ -54,6 +64,9 @@ func (c *charDev) request(config LineConfig) (*charLine, error) {
 func (l *charLine) get(config uapi.LineConfig) error {
 	r := uapi.LineRequest{Lines: 1, Config: config}
 	r.Offsets[0] = l.offset
+	if l.mate != nil {
+		r.Lines, r.Offsets[1] = 2, l.mate.offset
+	}
 	copy(r.Consumer[:len(r.Consumer)-1], "gatewayd "+l.config.Name)
 	if !l.config.Output {
 		r.EventBufferSize = eventBuffer
@@ -68,13 +81,23 @@ func (l *charLine) get(config uapi.LineConfig) error {
 		return nil
 	}
 	if errors.Is(err, unix.EBUSY) {
-		info, infoErr := uapi.GetLineInfoV2(uintptr(l.chip.fd), int(l.offset))
-		if holder := unix.ByteSliceToString(info.Consumer[:]); infoErr == nil && holder != "" {
-			return fmt.Errorf("in use by %q: choose another line or free that one (%w)", holder, err)
+		for _, of := range l.both() {
+			info, infoErr := uapi.GetLineInfoV2(uintptr(l.chip.fd), int(of.offset))
+			if holder := unix.ByteSliceToString(info.Consumer[:]); infoErr == nil && holder != "" {
+				return fmt.Errorf("in use by %q: choose another line or free that one (%w)", holder, err)
+			}
 		}
 		return fmt.Errorf("in use by the kernel or another program: choose another line or free that one (%w)", err)
 	}
 	return err
+}
+
+// both gives the lines of the request.
+func (l *charLine) both() []*charLine {
+	if l.mate == nil {
+		return []*charLine{l}
+	}
+	return []*charLine{l, l.mate}
 }
 
 func (l *charLine) requestOutput() error {
@@ -92,7 +115,7 @@ func (l *charLine) requestOutput() error {
 	}
 	high := l.config.Level(l.config.Initial.Undriven())
 	if info.Flags.IsOutput() {
-		if high, err = lineValue(uintptr(l.fd)); err != nil {
+		if high, err = l.value(uintptr(l.fd)); err != nil {
 			return err
 		}
 	}
@@ -119,8 +142,11 @@ func (l *charLine) requestInput() error {
 	if err != nil {
 		return err
 	}
-	if l.polled {
-		if l.high, err = lineValue(uintptr(l.fd)); err != nil {
+	for _, of := range l.both() {
+		if of.fd, of.polled = l.fd, l.polled; !of.polled {
+			continue
+		}
+		if of.high, err = of.value(uintptr(l.fd)); err != nil {
 			return err
 		}
 	}
@@ -136,10 +162,16 @@ func (l *charLine) requestInput() error {
 func (l *charLine) input(edges bool, apply func(uapi.LineConfig) error) error {
 	debounce := edges && l.config.Debounce > 0
 	for {
-		err := apply(inputConfig(&l.config, edges, debounce))
+		// Where the bank has to settle a line it has to see all of its edges.
+		counts := edges && l.config.Count != CountNone && (debounce || l.config.Debounce == 0)
+		l.young.Store(int64(time.Since(epoch) + young))
+		err := apply(inputConfig(&l.config, edges, debounce, counts))
 		switch {
 		case err == nil:
-			l.settled.Store(debounce)
+			for _, of := range l.both() {
+				of.settled.Store(debounce)
+			}
+			l.counts.Store(counts)
 			return nil
 		case !refused(err):
 			return err
@@ -148,7 +180,7 @@ func (l *charLine) input(edges bool, apply func(uapi.LineConfig) error) error {
 		case l.config.Pull != PullAsIs:
 			bare := l.config
 			bare.Pull = PullAsIs
-			if other := apply(inputConfig(&bare, edges, false)); other != nil {
+			if other := apply(inputConfig(&bare, edges, false, counts)); other != nil {
 				return other // it is not the pull that is refused
 			}
 			return fmt.Errorf("pull: the chip refuses it: %w: leave it out, and fit a resistor", err)
@@ -158,7 +190,8 @@ func (l *charLine) input(edges bool, apply func(uapi.LineConfig) error) error {
 	}
 }
 
-func inputConfig(l *LineConfig, edges, debounce bool) uapi.LineConfig {
+// inputConfig is an input in the kernel's words: counts says that it is to have no other edges than those that count.
+func inputConfig(l *LineConfig, edges, debounce, counts bool) uapi.LineConfig {
 	config := uapi.LineConfig{Flags: uapi.LineFlagV2Input}
 	switch l.Pull {
 	case PullUp:
@@ -168,12 +201,22 @@ func inputConfig(l *LineConfig, edges, debounce bool) uapi.LineConfig {
 	case PullNone:
 		config.Flags |= uapi.LineFlagV2BiasDisabled
 	}
-	if edges {
+	switch {
+	case !edges:
+	case counts && l.edges() == CountActive:
+		config.Flags |= uapi.LineFlagV2EdgeRising
+	case counts && l.edges() == CountInactive:
+		config.Flags |= uapi.LineFlagV2EdgeFalling
+	default:
 		config.Flags |= uapi.LineFlagV2EdgeBoth
 	}
 	if debounce {
 		period := max(l.Debounce, time.Microsecond) // the kernel counts microseconds
-		config.AddAttribute(uapi.LineConfigAttribute{Attr: uapi.DebouncePeriod(period).Encode(), Mask: 1})
+		mask := uapi.LineBitmap(1)
+		if l.Together != "" {
+			mask = 3
+		}
+		config.AddAttribute(uapi.LineConfigAttribute{Attr: uapi.DebouncePeriod(period).Encode(), Mask: mask})
 	}
 	return config
 }
@@ -187,15 +230,20 @@ func refused(err error) bool {
 func (l *charLine) change(config LineConfig) error {
 	was := l.config
 	l.config = config
-	if config.Output || config.Pull == was.Pull && config.Debounce == was.Debounce {
+	if config.Output || l.mate != nil || config.Pull == was.Pull && config.Debounce == was.Debounce && config.edges() == was.edges() {
 		return nil
 	}
 	return l.input(!l.polled, func(c uapi.LineConfig) error { return uapi.SetLineConfigV2(uintptr(l.fd), &c) })
 }
 
-// close gives the line back to the kernel.
+// close gives the line back to the kernel, with its mate.
 func (l *charLine) close() {
-	close(l.gone) // first: a reader that waits to send holds the file
+	for _, of := range l.both() {
+		close(of.gone) // first: a reader that waits to send holds the file
+	}
+	if l.index != 0 {
+		l = l.mate
+	}
 	switch {
 	case l.file != nil:
 		l.file.Close()
@@ -204,9 +252,12 @@ func (l *charLine) close() {
 	}
 }
 
-// lineValue reads a requested line: debounced if the kernel debounces it, and of an output the pin itself.
-func lineValue(fd uintptr) (high bool, err error) {
-	values := uapi.LineValues{Mask: 1}
+// value reads a requested line: debounced if the kernel debounces it, and of an output the pin itself.
+func (l *charLine) value(fd uintptr) (high bool, err error) {
+	values := uapi.LineValues{Mask: 1 << l.index}
 	err = uapi.GetLineValuesV2(fd, &values)
-	return values.Bits&1 != 0, err
+	return values.Bits&(1<<l.index) != 0, err
 }
+
+// epoch is what young is counted from.
+var epoch = time.Now()

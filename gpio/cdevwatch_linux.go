@@ -42,7 +42,7 @@ func (c *charDev) Watch(ctx context.Context, edges chan<- Edge) error {
 	}
 	c.start, c.stop = start, stop
 	for _, l := range c.claimed {
-		if !l.config.Output {
+		if !l.config.Output && l.index == 0 {
 			start(l)
 		}
 	}
@@ -108,11 +108,66 @@ func (r *reader) run() error {
 	return l.chip.lineError(l.offset, err)
 }
 
+// countPause is how long a line that counts is left alone after it was read: the kernel counts on, in line_seqno even what its buffer
+// has no room for.
+const countPause = 20 * time.Millisecond
+
+// count is ready for a line that counts: it sends how many edges there were. Nothing but the last one's number is of interest.
+func (r *reader) count(fd uintptr) (done bool) {
+	l := r.line
+	for {
+		n := r.fill(fd)
+		switch {
+		case n < 0:
+			return true
+		case n == 0:
+			return false
+		}
+		if n == len(r.events) || time.Since(epoch) >= time.Duration(l.young.Load()) {
+			if !r.sendCount(&r.events[n-1]) {
+				return true
+			}
+		} else {
+			for i := range r.events[:n] {
+				if !r.sendCount(&r.events[i]) {
+					return true
+				}
+			}
+		}
+		if n == len(r.events) {
+			continue // there may be more
+		}
+		select {
+		case <-time.After(countPause):
+		case <-l.gone:
+			return true
+		case <-r.ctx.Done():
+			return true
+		}
+	}
+}
+
+// sendCount sends the edges up to this one.
+func (r *reader) sendCount(k *uapi.LineEvent) bool {
+	l := r.line
+	e := Edge{Offset: l.offset, High: k.ID == uapi.LineEventRisingEdge, At: r.clock.wall(time.Duration(k.Timestamp)),
+		Count: uint64(k.LineSeqno - l.seq), Settled: l.settled.Load()} // the number wraps, and so does this
+	if !r.sendEdge(e) {
+		return false // the next Watch counts them
+	}
+	l.seq, l.high = k.LineSeqno, e.High
+	return true
+}
+
 // ready sends what the kernel has for the line, and tells whether the reader must end; otherwise it is called again with the
 // next edge. After lost edges it reads the line, once nothing more is waiting, for the last edge sent may not be the last.
 func (r *reader) ready(fd uintptr) (done bool) {
-	l := r.line
-	var high, known bool // the line as read after a gap
+	if r.line.counts.Load() {
+		return r.count(fd)
+	}
+	lines := r.line.both()
+	var high [2]bool // the lines as read after a gap
+	known := false
 	for {
 		n := r.fill(fd)
 		if n < 0 || !r.send(n) {
@@ -121,20 +176,25 @@ func (r *reader) ready(fd uintptr) (done bool) {
 		switch {
 		case n == len(r.events):
 			known = false // there may be more
-		case !l.gap:
+		case !lines[0].gap && !lines[len(lines)-1].gap:
 			return false
 		case n > 0 || !known:
-			if high, r.err = lineValue(fd); r.err != nil {
-				return true
+			for i, l := range lines {
+				if high[i], r.err = l.value(fd); r.err != nil {
+					return true
+				}
 			}
 			known = true
-		default: // the line was read, and no edge has come since
-			if high != l.high && !r.sendEdge(Edge{
-				Offset: l.offset, High: high, At: time.Now(), Settled: l.settled.Load(), Resync: true,
-			}) {
-				return true
+		default: // the lines were read, and no edge has come since
+			now := time.Now()
+			for i, l := range lines {
+				if l.gap && high[i] != l.high && !r.sendEdge(Edge{
+					Offset: l.offset, High: high[i], At: now, Settled: l.settled.Load(), Resync: true,
+				}) {
+					return true
+				}
+				l.gap, l.high = false, high[i]
 			}
-			l.gap, l.high = false, high
 			return false
 		}
 	}
@@ -167,9 +227,12 @@ func (r *reader) send(n int) bool {
 	if n == 0 {
 		return true
 	}
-	l := r.line
 	for i := range r.events[:n] {
 		k := &r.events[i]
+		l := r.line
+		if l.mate != nil && uint32(k.Offset) == l.mate.offset {
+			l = l.mate
+		}
 		e := Edge{
 			Offset: l.offset, High: k.ID == uapi.LineEventRisingEdge, At: r.clock.wall(time.Duration(k.Timestamp)),
 			Lost:    k.LineSeqno - l.seq - 1, // the count wraps, and so does this
@@ -197,27 +260,32 @@ func (r *reader) sendEdge(e Edge) bool {
 
 // poll compares the line every pollEvery.
 func (r *reader) poll(conn syscall.RawConn) error {
-	l := r.line
+	lines := r.line.both()
+	mask := uapi.LineBitmap(1)<<len(lines) - 1
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
 		select {
-		case <-l.gone:
+		case <-r.line.gone:
 			return nil
 		case <-r.ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		var high bool
-		err := conn.Control(func(fd uintptr) { high, r.err = lineValue(fd) })
+		values := uapi.LineValues{Mask: mask}
+		err := conn.Control(func(fd uintptr) { r.err = uapi.GetLineValuesV2(fd, &values) })
 		if err = cmp.Or(r.err, err); err != nil {
 			return err
 		}
-		if high != l.high {
-			if !r.sendEdge(Edge{Offset: l.offset, High: high, At: time.Now(), Every: pollEvery}) {
-				return nil
+		now := time.Now()
+		for i, l := range lines {
+			high := values.Bits>>i&1 != 0
+			if high != l.high {
+				if !r.sendEdge(Edge{Offset: l.offset, High: high, At: now, Every: pollEvery}) {
+					return nil
+				}
+				l.high = high
 			}
-			l.high = high
 		}
 	}
 }

@@ -88,6 +88,29 @@ func (i Initial) Undriven() (active bool) { return i == On || i == KeepOrOn }
 // Keeps tells whether a line that is driven keeps its level.
 func (i Initial) Keeps() bool { return i == Keep || i == KeepOrOn }
 
+// Count is which edges of an input are counted. Those of a line that counts are not told one by one.
+type Count uint8
+
+const (
+	CountNone     Count = iota // it is no counter: each edge is told
+	CountActive                // becoming active
+	CountInactive              // becoming inactive
+	CountBoth
+)
+
+// counts gives how many of n edges in a row count, of which the last one made the line active, or inactive: edges of one line alternate.
+func (c Count) counts(n uint64, active bool) uint64 {
+	switch {
+	case c == CountBoth:
+		return n
+	case c == CountNone:
+		return 0
+	case active == (c == CountActive):
+		return n - n/2
+	}
+	return n / 2
+}
+
 // LineConfig is how one line is used.
 type LineConfig struct {
 	Name      string // the point's; the kernel shows it to others as the line's consumer
@@ -97,6 +120,10 @@ type LineConfig struct {
 	ActiveLow bool // active is low; a chip needs it only to know which level is off
 	Debounce  time.Duration
 	Initial   Initial // of an output
+	Count     Count   // of an input
+	// Together is the same text for the two inputs of a rotary encoder: their edges come in the order in which they happened, which a
+	// chip need not keep otherwise. They have the same Pull and Debounce.
+	Together string
 }
 
 // Level gives the physical level (true: high) that stands for active, or for not.
@@ -130,6 +157,9 @@ type Edge struct {
 	At      time.Time // wall time that carries the monotonic stamp
 	Lost    uint32    // edges of this line that the chip or the kernel dropped before this one
 	Settled bool      // the chip has debounced it
+	// Count is how many edges this one stands for, itself included, where the chip itself sees to it that only those arrive that the
+	// line's Count wants. 0: it stands for itself, and the bank decides whether it counts.
+	Count uint64
 	// Every is how far apart the line is read where it is not watched but polled: a level that was read once alone may be a
 	// disturbance, and settles only when it is read again. 0: the line is watched.
 	Every  time.Duration
@@ -144,6 +174,7 @@ type Event struct {
 	Edge   bool   // a change that was seen; false for a first read, a resync or a confirmation: fires no rule, counts nothing
 	At     time.Time
 	Lost   uint32 // edges of this line that went missing before this event
+	Count  uint64 // of a line that counts: edges since its last event, the last of them at At; its Active and Edge say nothing
 	Err    error  // the line, or the chip, is not available, and why; Active says nothing then
 	Fault  error  // the output's pin does not follow what the chip drives; Active is what is driven
 }
