@@ -13,12 +13,14 @@ import (
 //
 // What comes of it is what a start with the new configuration would lead to, less all that the broker and the hardware have already.
 type adoption struct {
-	was     *state
-	fresh   map[string]bool
-	inputs  []pair[*input]
-	outputs []pair[*output]
-	groups  []pair[*group]
-	sensors []pair[*sensor]
+	was      *state
+	fresh    map[string]bool
+	inputs   []pair[*input]
+	outputs  []pair[*output]
+	groups   []pair[*group]
+	sensors  []pair[*sensor]
+	counters []pair[*counter]
+	encoders []pair[*encoder]
 
 	moved   bool // the gateway has another name: everything below it is told anew
 	left    []remnant
@@ -43,6 +45,8 @@ func newAdoption(was, is *state, fresh map[string]bool) *adoption {
 	a.outputs = pairs(a, was.outputs, is.outputs, was.cfg.Outputs, is.cfg.Outputs, func(c *Output) (string, string) { return c.Name, c.Entity.ID })
 	a.groups = pairs(a, was.groups, is.groups, was.cfg.Groups, is.cfg.Groups, func(c *Group) (string, string) { return c.Name, c.Entity.ID })
 	a.sensors = pairs(a, was.sensors, is.sensors, was.cfg.Sensors, is.cfg.Sensors, func(c *Sensor) (string, string) { return c.Name, c.Entity.ID })
+	a.counters = pairs(a, was.counters, is.counters, was.cfg.Counters, is.cfg.Counters, func(c *Counter) (string, string) { return c.Name, c.Entity.ID })
+	a.encoders = pairs(a, was.encoders, is.encoders, was.cfg.Encoders, is.cfg.Encoders, func(c *Encoder) (string, string) { return c.Name, c.Entity.ID })
 	return a
 }
 
@@ -90,6 +94,13 @@ func (s *state) adopt(a *adoption) {
 		a.sensor(s, &a.sensors[i])
 	}
 	a.thermostats(s)
+	s.totals = was.totals
+	for i := range a.counters {
+		a.counter(s, &a.counters[i])
+	}
+	for i := range a.encoders {
+		a.encoder(s, &a.encoders[i])
+	}
 	a.hangs(s)
 	a.keeps(s)
 	a.announce(s)
@@ -148,7 +159,11 @@ func (a *adoption) hangs(s *state) {
 
 // goesOn tells whether a line is the same as before.
 func (a *adoption) goesOn(s *state, name string) bool {
-	return !a.fresh[name] && (a.was.inputs[name] != nil && s.inputs[name] != nil || a.was.outputs[name] != nil && s.outputs[name] != nil)
+	if was, is := a.was.contacts[name], s.contacts[name]; was != nil && is != nil {
+		return !a.fresh[is.cfg.Name]
+	}
+	return !a.fresh[name] && (a.was.inputs[name] != nil && s.inputs[name] != nil || a.was.outputs[name] != nil && s.outputs[name] != nil ||
+		a.was.counters[name] != nil && s.counters[name] != nil)
 }
 
 // available tells whether a point works, if that has changed or was told elsewhere. Was is how it was told; nil: not at all.

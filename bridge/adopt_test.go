@@ -33,6 +33,9 @@ var decided = map[reflect.Type]map[string]string{
 	reflect.TypeFor[thermostat](): {"Thermostat": built, "sensor": built, "quantity": built, "source": built, "pursuits": redone,
 		"thermostatLife": taken + " if the rule and its sensor are the same"},
 	reflect.TypeFor[pursuit](): {"output": built, "over": taken, "told": taken},
+	reflect.TypeFor[counter](): {"cfg": built, "total": redone, "rate": redone, "timer": redone, "counterLife": taken + "; the pulses by whatever name"},
+	reflect.TypeFor[reading](): {"Quantity": built, "topic": built, "late": built, "last": taken + " if it means the same"},
+	reflect.TypeFor[encoder](): {"cfg": built, "topic": built, "turns": built, "rules": built, "encoderLife": taken},
 	reflect.TypeFor[health](): {"changed": taken, "chips": taken + " but those gone", "edges": taken, "lost": taken, "commands": taken, "refused": taken,
 		"last": taken, "soon": redone, "weak": taken},
 	reflect.TypeFor[announcer](): {"topics": built, "books": built, "public": built, "birth": built, "known": taken, "full": taken, "sent": taken + " while connected",
@@ -46,7 +49,7 @@ var decided = map[reflect.Type]map[string]string{
 	reflect.TypeFor[state](): {"cfg": built, "about": built, "topics": built, "points": built, "inputs": built, "outputs": built, "groups": built, "sensors": built,
 		"targets": built, "order": built, "thermostats": built, "hung": redone, "health": taken, "announcer": redone, "gone": redone, "unkept": redone, "now": ends, "linked": taken,
 		"away": taken, "lost": redone, "stopping": ends, "restart": ends, "reload": ends, "timers": redone, "do": ends, "send": ends, "notes": ends,
-		"keep": ends, "drop": ends, "touched": ends},
+		"keep": ends, "drop": ends, "touched": ends, "counters": built, "encoders": built, "contacts": built, "former": redone, "counts": ends, "totals": taken},
 }
 
 func TestReloadFields(t *testing.T) {

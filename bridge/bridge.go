@@ -38,6 +38,8 @@ type Parts struct {
 	About   About                          // what the program knows of itself and of the board
 	Kept    map[string]Kept                // what Keep was told by an earlier run
 	Keep    func(id string, k *Kept)       // is told what is to be kept of an output, nil: nothing any more; does not block; nil: nothing is kept
+	Totals  map[string]uint64              // what Count was told last by an earlier run, in edges, by the counter's id
+	Count   func(Counted)                  // is told how far a counter has come; does not block; nil: nobody keeps it
 	Log     *slog.Logger
 }
 
@@ -76,6 +78,7 @@ func New(cfg *Config, parts Parts) (*Bridge, error) {
 		return nil, err
 	}
 	s.recall(parts.Kept)
+	s.recount(parts.Totals)
 	return &Bridge{
 		parts:   parts,
 		state:   s,
@@ -303,6 +306,11 @@ func (b *Bridge) carry(do []Write, send []Message, next, now time.Time) {
 	if b.parts.Keep != nil {
 		for _, k := range b.state.keep {
 			b.parts.Keep(k.id, k.Kept)
+		}
+	}
+	if b.parts.Count != nil {
+		for _, c := range b.state.counts {
+			b.parts.Count(c)
 		}
 	}
 	if len(do) > 0 && len(send) > 0 {

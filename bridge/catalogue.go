@@ -46,6 +46,12 @@ func discover(cfg *Config, t *Topics, about *About) []*book {
 	for i := range cfg.Sensors {
 		cfg.Sensors[i].announce(c)
 	}
+	for i := range cfg.Counters {
+		cfg.Counters[i].announce(c)
+	}
+	for i := range cfg.Encoders {
+		cfg.Encoders[i].announce(c)
+	}
 	c.diagnostics()
 	if len(home.Components) > 0 { // a device without any does not come to be, and cannot be pointed to
 		for _, b := range c.books[1:] {

@@ -11,6 +11,8 @@ type Config struct {
 	Outputs       []Output
 	Groups        []Group
 	Sensors       []Sensor
+	Counters      []Counter
+	Encoders      []Encoder
 	Rules         []Rule
 	Thermostats   []Thermostat
 	Interlocks    []Interlock

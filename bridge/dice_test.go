@@ -119,6 +119,29 @@ func (d *dice) config() (*Config, *About) {
 		}
 		cfg.Sensors = append(cfg.Sensors, p)
 	}
+	for range d.IntN(3) {
+		p := Counter{Name: d.name(), Label: d.label(), Entity: d.entity(SensorComponents), QoS: byte(d.IntN(3)), Retain: d.IntN(2) == 0,
+			PerUnit: 1000, Factor: 3600, Every: pick(d, time.Second, 5*time.Minute), ZeroAfter: 10 * time.Minute}
+		p.Entity.DeviceClass = ""
+		if d.IntN(3) > 0 {
+			p.Total = &sensors.Quantity{Name: "energy", Class: "energy", Unit: "kWh", StateClass: "total_increasing", Precision: 3}
+		}
+		if p.Total == nil || d.IntN(2) == 0 {
+			p.Rate = &sensors.Quantity{Name: "power", Class: "power", Unit: "W", StateClass: "measurement", Precision: 1}
+		}
+		if d.IntN(3) == 0 {
+			p.Topic = "counts/" + p.Name
+		}
+		cfg.Counters = append(cfg.Counters, p)
+	}
+	for range d.IntN(3) {
+		p := Encoder{Name: d.name(), Label: d.label(), Entity: d.entity(EncoderComponents), QoS: byte(d.IntN(3)), Retain: d.IntN(2) == 0,
+			Position: d.IntN(2) == 0, Steps: pick(d, 0, 2, 4)}
+		if d.IntN(3) == 0 {
+			p.Topic = "knobs/" + p.Name
+		}
+		cfg.Encoders = append(cfg.Encoders, p)
+	}
 	return cfg, &About{Version: d.maybe("1.0"), Model: d.maybe("Raspberry Pi 5", "Board"), Serial: d.maybe("abc"),
 		Chips: []string{"header", "a.b", "a-b", `o'x"`, `\`}[:d.IntN(6)], CPUTemperature: d.IntN(2) == 0, UnderVoltage: d.IntN(2) == 0, Throttled: d.IntN(2) == 0,
 		restarts: d.IntN(2) == 0}

@@ -60,6 +60,13 @@ func mansion() (*Config, *About) {
 					{Name: "temperature", Class: "temperature", Unit: "°C", StateClass: "measurement", Precision: 0},
 				}},
 			},
+			Counters: []Counter{
+				{Name: "house", Label: "House", QoS: 1, Retain: true, PerUnit: 1000, Factor: 3600, Every: 10 * time.Second, ZeroAfter: time.Minute, Keep: true, Entity: kitchen,
+					Total: &sensors.Quantity{Name: "energy", Class: "energy", Unit: "kWh", StateClass: "total_increasing", Precision: 3},
+					Rate:  &sensors.Quantity{Name: "power", Class: "power", Unit: "W", StateClass: "measurement", Precision: 1}},
+				{Name: "visitors", Topic: "shed/visitors", QoS: 1, PerUnit: 1, Every: time.Second, Keep: true, Total: &sensors.Quantity{Name: "count", StateClass: "total_increasing"}},
+			},
+			Encoders:      []Encoder{{Name: "knob", Label: "Volume", Position: true, QoS: 1, Retain: true}, {Name: "dial", Topic: "shed/dial", Position: true, Entity: Entity{Area: "Garden"}}},
 			Status:        Status{Stopped: "asleep"},
 			HomeAssistant: HomeAssistant{Discovery: true, Name: "Shed", Area: "Garden", Diagnostics: true, Identify: "l02"},
 		}, &About{Version: "1.2.3", Model: "Raspberry Pi 3 Model B Rev 1.2", Serial: "00000000abcdef01", Chips: []string{"header", "relays"},

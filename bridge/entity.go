@@ -23,9 +23,10 @@ const NoComponent = "none"
 
 // What a point of each kind can be shown as, the plainest first.
 var (
-	OutputComponents = []string{"switch", "light", "valve", "lock", "siren", "button", NoComponent} // of groups, too
-	InputComponents  = []string{"binary_sensor", NoComponent}
-	SensorComponents = []string{"sensor", NoComponent}
+	OutputComponents  = []string{"switch", "light", "valve", "lock", "siren", "button", NoComponent} // of groups, too
+	InputComponents   = []string{"binary_sensor", NoComponent}
+	SensorComponents  = []string{"sensor", NoComponent} // of counters, too
+	EncoderComponents = []string{"event", NoComponent}
 )
 
 // DeviceClasses gives the device classes that a component can have, and nil where it has none. A sensor's must fit its unit, too:

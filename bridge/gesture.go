@@ -12,17 +12,19 @@ import (
 type Trigger uint8
 
 const (
-	Pressed  Trigger = iota // became active; "on" in the configuration means the same
-	Released                // became inactive; "off" means the same
-	Changed                 // either; for rules only
-	Click                   // pressed and released, once; told at once unless more than one click is asked for
-	Double                  // two clicks
-	Triple                  // three
-	Long                    // held for Gestures.Long; told while it is held
-	Hold                    // still held: again and again, after Long
+	Pressed   Trigger = iota // became active; "on" in the configuration means the same
+	Released                 // became inactive; "off" means the same
+	Changed                  // either; for rules only
+	Click                    // pressed and released, once; told at once unless more than one click is asked for
+	Double                   // two clicks
+	Triple                   // three
+	Long                     // held for Gestures.Long; told while it is held
+	Hold                     // still held: again and again, after Long
+	Clockwise                // of an encoder: a step
+	Counterclockwise
 )
 
-var triggerWords = [...]string{"press", "release", "change", "click", "double", "triple", "long", "hold"}
+var triggerWords = [...]string{"press", "release", "change", "click", "double", "triple", "long", "hold", "clockwise", "counterclockwise"}
 
 // String gives the word that the event topic has for it.
 func (t Trigger) String() string { return triggerWords[t] }
@@ -170,6 +172,9 @@ func (i *input) does(s *state, t Trigger, at time.Time) {
 func (s *state) wake() {
 	for _, i := range s.inputs {
 		i.lose(s)
+	}
+	for _, c := range s.counters {
+		c.speed.begin(s.now)
 	}
 	s.health.changed = true
 }

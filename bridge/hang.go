@@ -36,11 +36,19 @@ func (s *state) hang(h *Hang) {
 	var fails []gpio.Event
 	for _, name := range h.Lines {
 		said := gpio.Event{Chip: h.Chip, Line: name}
-		switch p := s.points[name].(type) {
+		p := s.points[name]
+		if e := s.contacts[name]; e != nil {
+			p = e
+		}
+		switch p := p.(type) {
 		case *output:
 			said.Active, said.Err, said.Fault = p.on, p.err, p.fault.now
 		case *input:
 			said.Active, said.Err = p.active, p.err
+		case *counter:
+			said.Err = p.err
+		case *encoder:
+			said.Active, said.Err = p.said(name)
 		default:
 			continue
 		}
@@ -74,8 +82,13 @@ func (s *state) unhang(chip string) {
 			s.line(e)
 		} else if o := s.outputs[e.Line]; o != nil {
 			o.err = e.Err
+		} else if i := s.inputs[e.Line]; i != nil {
+			i.err = e.Err
+		} else if c := s.counters[e.Line]; c != nil {
+			c.err = e.Err
 		} else {
-			s.inputs[e.Line].err = e.Err
+			p := s.contacts[e.Line]
+			p.errs[p.contact(e.Line)] = e.Err
 		}
 	}
 }

@@ -201,6 +201,12 @@ func (s *state) ailments(v *Vitals) []string {
 	for name, p := range s.sensors {
 		line("sensor", name, "", p.err)
 	}
+	for name, p := range s.counters {
+		line("counter", name, p.chip, p.err)
+	}
+	for name, p := range s.encoders {
+		line("encoder", name, p.chip, p.err())
+	}
 	if s.health.weak {
 		reasons[tooWeak] = true
 	}

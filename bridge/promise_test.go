@@ -94,6 +94,26 @@ func (b *broker) live(cfg *Config, about *About) {
 		}
 		b.step(sample)
 	}
+	for i := range cfg.Counters {
+		name := cfg.Counters[i].Name
+		b.edge(name, false, false)
+		for range 3 {
+			b.step(&gpio.Event{Chip: "header", Line: name, Count: 5, At: b.now})
+			b.wait(time.Second)
+		}
+		b.wait(cfg.Counters[i].Every)
+	}
+	for i := range cfg.Encoders {
+		lines := cfg.Encoders[i].Contacts()
+		for _, first := range []int{0, 1} {
+			b.edge(lines[first], false, false)
+			b.edge(lines[1-first], false, false)
+			for _, active := range []bool{true, false} {
+				b.edge(lines[first], active, true)
+				b.edge(lines[1-first], active, true)
+			}
+		}
+	}
 	b.step(Vitals{Uptime: time.Hour, CPUTemperature: new(41.5), UnderVoltage: new(false), Throttled: new(true)})
 	b.wait(10 * time.Second)
 }

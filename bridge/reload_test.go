@@ -38,6 +38,7 @@ func cloned(c *Config) *Config {
 	with.Inputs, with.Outputs, with.Groups = slices.Clone(c.Inputs), slices.Clone(c.Outputs), slices.Clone(c.Groups)
 	with.Sensors, with.Rules, with.Interlocks = slices.Clone(c.Sensors), slices.Clone(c.Rules), slices.Clone(c.Interlocks)
 	with.Thermostats = slices.Clone(c.Thermostats)
+	with.Counters, with.Encoders = slices.Clone(c.Counters), slices.Clone(c.Encoders)
 	return &with
 }
 
@@ -55,6 +56,8 @@ func without(name string) func(*Config) {
 		c.Outputs = slices.DeleteFunc(c.Outputs, func(p Output) bool { return p.Name == name })
 		c.Groups = slices.DeleteFunc(c.Groups, func(p Group) bool { return p.Name == name })
 		c.Sensors = slices.DeleteFunc(c.Sensors, func(p Sensor) bool { return p.Name == name })
+		c.Counters = slices.DeleteFunc(c.Counters, func(p Counter) bool { return p.Name == name })
+		c.Encoders = slices.DeleteFunc(c.Encoders, func(p Encoder) bool { return p.Name == name })
 		c.Rules = slices.DeleteFunc(c.Rules, func(r Rule) bool { return r.When == name || slices.Contains(r.Outputs, name) })
 		c.Thermostats = slices.DeleteFunc(c.Thermostats, func(r Thermostat) bool {
 			return strings.HasPrefix(r.When, name+"/") || slices.Contains(r.Outputs, name)

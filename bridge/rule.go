@@ -7,7 +7,7 @@ import (
 
 // Rule is a local reaction: when an input does something, outputs are wished something. It needs no broker.
 type Rule struct {
-	When    string // an input
+	When    string // an input or an encoder
 	Is      Trigger
 	Do      Verb
 	For     time.Duration // of ON, TOGGLE and PULSE; 0: as the output has it
@@ -29,14 +29,18 @@ type rule struct {
 }
 
 func (s *state) addRule(r *Rule) error {
-	i := s.inputs[r.When]
-	if i == nil {
-		return fmt.Errorf("bridge: rule on %q: no such input", r.When)
+	i, e := s.inputs[r.When], s.encoders[r.When]
+	if i == nil && e == nil {
+		return fmt.Errorf("bridge: rule on %q: no such input or encoder", r.When)
 	}
 	for _, name := range r.Outputs {
 		if s.targets[name] == nil {
 			return fmt.Errorf("bridge: rule on %q: no output or group %q", r.When, name)
 		}
+	}
+	if e != nil {
+		e.rules = append(e.rules, &rule{r, fmt.Sprintf("rule on %q", r.When)})
+		return nil
 	}
 	i.ask(r.Is)
 	i.rules = append(i.rules, &rule{r, fmt.Sprintf("rule on %q", r.When)})

@@ -31,6 +31,12 @@ func (c *catalogue) areaSlugs() map[string]string {
 	for i := range c.cfg.Sensors {
 		note(&c.cfg.Sensors[i].Entity)
 	}
+	for i := range c.cfg.Counters {
+		note(&c.cfg.Counters[i].Entity)
+	}
+	for i := range c.cfg.Encoders {
+		note(&c.cfg.Encoders[i].Entity)
+	}
 	taken := map[string]bool{"": true}
 	for _, area := range slices.Sorted(maps.Keys(areas)) {
 		s := slug(area)

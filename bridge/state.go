@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -78,10 +79,14 @@ type state struct {
 	outputs     map[string]*output
 	groups      map[string]*group
 	sensors     map[string]*sensor
-	targets     map[string]target // outputs and groups
-	order       []*output         // as configured
-	thermostats []*thermostat     // as configured
-	hung        map[string]*hung  // chips, while a call to one hangs
+	counters    map[string]*counter
+	encoders    map[string]*encoder
+	contacts    map[string]*encoder // by line
+	former      map[string]*counter // by the name that each had before a reload
+	targets     map[string]target   // outputs and groups
+	order       []*output           // as configured
+	thermostats []*thermostat       // as configured
+	hung        map[string]*hung    // chips, while a call to one hangs
 	health      health
 	announcer   *announcer
 	gone        map[string]bool   // chips that were there once: what their banks still say is of no interest
@@ -97,30 +102,38 @@ type state struct {
 	timers   timers
 
 	// what the current step gives, reused by the next
-	do    []Write
-	send  []Message
-	notes []note // for the log
-	keep  []keepsake
-	drop  []string // topics whose states the session is not to tell again
+	do     []Write
+	send   []Message
+	notes  []note // for the log
+	keep   []keepsake
+	counts []Counted // how far counters have come
+	drop   []string  // topics whose states the session is not to tell again
 
 	touched []*output // in this step
+
+	totals map[string]uint64 // how far counters had come that are not there any more, or not yet, by what these are kept by
 }
 
 // newState makes the state of a checked configuration. Rules and interlocks that name unknown points are a mistake of the caller's.
 func newState(cfg *Config, about About) (*state, error) {
 	s := &state{
-		cfg:     cfg,
-		about:   about,
-		topics:  NewTopics(cfg),
-		points:  map[string]point{},
-		inputs:  map[string]*input{},
-		outputs: map[string]*output{},
-		groups:  map[string]*group{},
-		sensors: map[string]*sensor{},
-		targets: map[string]target{},
-		hung:    map[string]*hung{},
-		unkept:  map[string]unkept{},
-		health:  newHealth(),
+		cfg:      cfg,
+		about:    about,
+		topics:   NewTopics(cfg),
+		points:   map[string]point{},
+		inputs:   map[string]*input{},
+		outputs:  map[string]*output{},
+		groups:   map[string]*group{},
+		sensors:  map[string]*sensor{},
+		counters: map[string]*counter{},
+		encoders: map[string]*encoder{},
+		contacts: map[string]*encoder{},
+		former:   map[string]*counter{},
+		totals:   map[string]uint64{},
+		targets:  map[string]target{},
+		hung:     map[string]*hung{},
+		unkept:   map[string]unkept{},
+		health:   newHealth(),
 	}
 	s.health.soon = newTimer(s.health.due)
 	s.lost = newTimer((*state).brokerLost)
@@ -144,6 +157,17 @@ func newState(cfg *Config, about About) (*state, error) {
 		p := newSensor(&cfg.Sensors[i], s.topics)
 		s.sensors[p.cfg.Name], s.points[p.cfg.Name] = p, p
 	}
+	for i := range cfg.Counters {
+		p := newCounter(&cfg.Counters[i], s.topics)
+		s.counters[p.cfg.Name], s.points[p.cfg.Name] = p, p
+	}
+	for i := range cfg.Encoders {
+		p := newEncoder(&cfg.Encoders[i], s.topics)
+		s.encoders[p.cfg.Name], s.points[p.cfg.Name] = p, p
+		for _, line := range p.cfg.Contacts() {
+			s.contacts[line] = p
+		}
+	}
 	for i := range cfg.Interlocks {
 		if err := s.interlock(&cfg.Interlocks[i]); err != nil {
 			return nil, err
@@ -160,7 +184,7 @@ func newState(cfg *Config, about About) (*state, error) {
 		}
 	}
 	s.announcer = newAnnouncer(cfg, s.topics, &s.about)
-	if n := len(cfg.Inputs) + len(cfg.Outputs) + len(cfg.Groups) + len(cfg.Sensors); n != len(s.points) {
+	if n := len(cfg.Inputs) + len(cfg.Outputs) + len(cfg.Groups) + len(cfg.Sensors) + len(cfg.Counters) + len(cfg.Encoders); n != len(s.points) {
 		return nil, errors.New("bridge: two points of one name")
 	}
 	return s, nil
@@ -170,7 +194,7 @@ func newState(cfg *Config, about About) (*state, error) {
 // The slices are valid until the next call; payloads are shared and not to be changed.
 func (s *state) step(in any, now time.Time) (do []Write, send []Message, next time.Time) {
 	s.now = now
-	s.do, s.send, s.notes, s.keep, s.drop = s.do[:0], s.send[:0], s.notes[:0], s.keep[:0], s.drop[:0]
+	s.do, s.send, s.notes, s.keep, s.drop, s.counts = s.do[:0], s.send[:0], s.notes[:0], s.keep[:0], s.drop[:0], s.counts[:0]
 	switch in := in.(type) {
 	case *gpio.Event:
 		s.event(in)
@@ -232,6 +256,12 @@ func (s *state) start() {
 	for _, p := range s.cfg.Sensors {
 		s.available(p.Name, false)
 	}
+	for _, p := range s.cfg.Counters {
+		s.available(p.Name, false)
+	}
+	for _, p := range s.cfg.Encoders {
+		s.available(p.Name, false)
+	}
 }
 
 func (s *state) stop() {
@@ -280,6 +310,10 @@ func (s *state) line(e *gpio.Event) {
 		}
 	} else if i := s.inputs[e.Line]; i != nil {
 		i.event(s, e)
+	} else if c := cmp.Or(s.counters[e.Line], s.former[e.Line]); c != nil {
+		c.event(s, e)
+	} else if p := s.contacts[e.Line]; p != nil {
+		p.event(s, e)
 	}
 }
 
@@ -313,6 +347,12 @@ func (s *state) receive(m *Inbound) {
 			s.refuse(name, c, err)
 			return
 		}
+	}
+	if p := s.counters[name]; p != nil {
+		if err := p.receive(s, m); err != nil {
+			s.refuse(name, c, err)
+		}
+		return
 	}
 	s.wish(c)
 }

@@ -19,6 +19,16 @@ func (s *state) restate(all bool) {
 			o.publish(s)
 		}
 	}
+	for i := range s.cfg.Counters {
+		if p := s.counters[s.cfg.Counters[i].Name]; p.err == nil && (all || !p.cfg.Retain) {
+			p.retell(s)
+		}
+	}
+	for i := range s.cfg.Encoders {
+		if p := s.encoders[s.cfg.Encoders[i].Name]; p.err() == nil && (all || !p.cfg.Retain) {
+			p.retell(s)
+		}
+	}
 	for i := range s.cfg.Groups {
 		if g := &s.cfg.Groups[i]; all || !g.Retain {
 			s.targets[g.Name].retell(s)

@@ -138,6 +138,9 @@ func (p *player) step(in any, now time.Time) {
 	for _, k := range p.state.keep {
 		fmt.Fprintf(&p.out, "  %skeep %s\n", at, p.kept(k))
 	}
+	for _, c := range p.state.counts {
+		fmt.Fprintf(&p.out, "  %scount %s\n", at, c)
+	}
 	for _, m := range send {
 		flags := ""
 		for _, f := range []struct {
@@ -212,7 +215,7 @@ func (p *player) line(line string) {
 func (p *player) input(line string, f []string, now time.Time) any {
 	rest := strings.Join(f[2:], " ")
 	switch f[0] {
-	case "event": // event POINT on|off [edge] [lost=N] [at=-200ms, the stamp] | event POINT error TEXT | event POINT on|off fault TEXT
+	case "event": // event POINT on|off [edge] [lost=N] [count=N] [at=-200ms, the stamp] | event POINT error TEXT | event POINT on|off fault TEXT
 		e := &gpio.Event{Chip: "relays", Line: f[1], At: now, Active: f[2] == "on"}
 		switch {
 		case f[2] == "error":
@@ -225,6 +228,10 @@ func (p *player) input(line string, f []string, now time.Time) any {
 			if n, ok := strings.CutPrefix(w, "lost="); ok {
 				lost, _ := strconv.Atoi(n)
 				e.Lost = uint32(lost)
+			}
+			if n, ok := strings.CutPrefix(w, "count="); ok {
+				count, _ := strconv.Atoi(n)
+				e.Count = uint64(count)
 			}
 			if d, ok := strings.CutPrefix(w, "at="); ok {
 				late, err := time.ParseDuration(d)

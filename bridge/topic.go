@@ -27,6 +27,9 @@ var ReservedBelow = []string{"set", "error", "availability", "event", "late"}
 //	gatewayd/<device>/<point>/error        why a command was refused, or failed
 //	gatewayd/<device>/<point>/availability online or offline, retained
 //	gatewayd/<device>/<sensor>/<quantity>  a reading; of a sensor in JSON, all are on its state's topic
+//	gatewayd/<device>/<counter>/<quantity> a total or a rate
+//	gatewayd/<device>/<counter>/set        what its total is to be, whatever its topic
+//	gatewayd/<device>/<encoder>/event      its steps; <encoder>: its position
 //	<of a reading, or of an input's gestures>/late  what could not be told there in time
 //
 // Home Assistant's own, which both sides write or read:
@@ -67,6 +70,12 @@ func NewTopics(c *Config) *Topics {
 		given(p.Name, p.Topic)
 	}
 	for _, p := range c.Sensors {
+		given(p.Name, p.Topic)
+	}
+	for _, p := range c.Counters {
+		given(p.Name, p.Topic)
+	}
+	for _, p := range c.Encoders {
 		given(p.Name, p.Topic)
 	}
 	commanded := func(name, command string) {
@@ -228,6 +237,21 @@ func (t *Topics) published(c *Config) map[string]bool {
 			if p.Keep {
 				all[t.Late(topic)] = true
 			}
+		}
+	}
+	for i := range c.Counters {
+		p := c.Counters[i].Sensor()
+		add(p.Name, t.Readings(&p)...)
+		for _, topic := range t.Readings(&p) {
+			if p.Keep {
+				all[t.Late(topic)] = true
+			}
+		}
+	}
+	for _, p := range c.Encoders {
+		add(p.Name, t.Event(p.Name))
+		if p.Position {
+			all[t.State(p.Name)] = true
 		}
 	}
 	return all

@@ -42,8 +42,15 @@ func places(cfg *Config) (all []place) {
 	for _, p := range cfg.Sensors {
 		points = append(points, shape{"<sensor> <point>", p.Name, p.Topic, "", p.Retain, p.QoS, p.Quantities, p.JSON})
 	}
+	for i := range cfg.Counters {
+		p := cfg.Counters[i].Sensor()
+		points = append(points, shape{"<counter> <point>", p.Name, p.Topic, "", p.Retain, p.QoS, p.Quantities, false})
+	}
+	for _, p := range cfg.Encoders {
+		points = append(points, shape{"<encoder> <point>", p.Name, p.Topic, "", p.Retain, p.QoS, nil, false})
+	}
 	fill := strings.NewReplacer("<device>", cfg.Device, "<id>", cmp.Or(cfg.ID, cfg.Device), "<part>", "[a-z0-9_-]+").Replace
-	kind := regexp.MustCompile("<(input|output|group|sensor|point)>")
+	kind := regexp.MustCompile("<(input|output|group|sensor|counter|encoder|point)>")
 	for i := range topicTable {
 		r := &topicTable[i]
 		of := kind.FindString(r.topic)

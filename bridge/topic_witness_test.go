@@ -99,8 +99,34 @@ func (w *witness) live() {
 		}
 		w.step(s)
 	}
+	lines := func(each func(line string)) {
+		for _, p := range w.cfg.Counters {
+			each(p.Name)
+		}
+		for _, p := range w.cfg.Encoders {
+			each(p.Contacts()[0])
+			each(p.Contacts()[1])
+		}
+	}
+	lines(func(line string) { w.step(&gpio.Event{Chip: "header", Line: line, At: w.now}) })
 	w.step(Link{Up: true})
 	w.pass(time.Minute)
+	for _, p := range w.cfg.Counters {
+		for range 7 {
+			w.step(&gpio.Event{Chip: "header", Line: p.Name, Count: uint64(p.PerUnit), At: w.now})
+			w.pass(time.Second)
+		}
+		w.pass(time.Minute)
+	}
+	for _, p := range w.cfg.Encoders {
+		for _, first := range []int{0, 1, 0} {
+			for _, active := range []bool{true, false} {
+				for _, n := range []int{first, 1 - first} {
+					w.step(&gpio.Event{Chip: "header", Line: p.Contacts()[n], Active: active, Edge: true, At: w.now})
+				}
+			}
+		}
+	}
 	for _, p := range w.cfg.Inputs {
 		const short, gap, pause = 50 * time.Millisecond, 100 * time.Millisecond, time.Second
 		w.press(p.Name, short, pause)
@@ -144,6 +170,7 @@ func (w *witness) live() {
 	for _, p := range slices.Concat(w.cfg.inputNames(), w.cfg.outputNames()) {
 		w.step(&gpio.Event{Chip: "header", Line: p, Err: away, At: w.now})
 	}
+	lines(func(line string) { w.step(&gpio.Event{Chip: "header", Line: line, Err: away, At: w.now}) })
 	for _, p := range w.cfg.Sensors {
 		w.step(sensors.Sample{Sensor: p.Name, Err: away, At: w.now})
 	}

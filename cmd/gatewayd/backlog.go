@@ -35,6 +35,7 @@ func backlogFile(cfg *config.Config, log *slog.Logger) string {
 // keeps tells whether anything is told late.
 func keeps(cfg *bridge.Config) bool {
 	return slices.ContainsFunc(cfg.Sensors, func(s bridge.Sensor) bool { return s.Keep }) ||
+		slices.ContainsFunc(cfg.Counters, func(c bridge.Counter) bool { return c.Keep }) ||
 		slices.ContainsFunc(cfg.Inputs, func(i bridge.Input) bool { return i.Keep })
 }
 

@@ -31,9 +31,16 @@ func check(path string, show bool) error {
 	if show {
 		return cfg.Print(os.Stdout)
 	}
-	fmt.Printf("%s: ok: gateway %q, %s, %s, %s, %s, %s\n", path, cfg.Device,
+	rare := ""
+	if n := len(cfg.Bridge.Counters); n > 0 {
+		rare += ", " + count(n, "counter")
+	}
+	if n := len(cfg.Bridge.Encoders); n > 0 {
+		rare += ", " + count(n, "encoder")
+	}
+	fmt.Printf("%s: ok: gateway %q, %s, %s, %s, %s%s, %s\n", path, cfg.Device,
 		count(len(cfg.Bridge.Inputs), "input"), count(len(cfg.Bridge.Outputs), "output"),
-		count(len(cfg.Bridge.Groups), "group"), count(len(cfg.Sensors), "sensor"), count(len(cfg.Bridge.Rules)+len(cfg.Bridge.Thermostats), "rule"))
+		count(len(cfg.Bridge.Groups), "group"), count(len(cfg.Sensors), "sensor"), rare, count(len(cfg.Bridge.Rules)+len(cfg.Bridge.Thermostats), "rule"))
 	return nil
 }
 

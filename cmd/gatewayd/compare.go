@@ -51,6 +51,7 @@ func difference(was, is *config.Config) string {
 		{"the status", was.Bridge.Status, is.Bridge.Status},
 		{"what Home Assistant is told", was.Bridge.HomeAssistant, is.Bridge.HomeAssistant},
 		{"the state file", was.StateFile, is.StateFile},
+		{"save_every", was.SaveEvery, is.SaveEvery},
 		{"the backlog", was.Backlog, is.Backlog},
 		{"watch", was.Watch, is.Watch},
 	} {
@@ -104,6 +105,14 @@ func itemsOf(cfg *config.Config) []items {
 	for _, p := range c.Sensors {
 		measured[cmp.Or(p.Entity.ID, p.Name)] = [2]any{p, sensors[p.Name]}
 	}
+	counters, encoders := map[string]any{}, map[string]any{}
+	for _, p := range c.Counters {
+		counters[cmp.Or(p.Entity.ID, p.Name)] = line{p, lines[p.Name], chipOf[p.Name]}
+	}
+	for _, p := range c.Encoders {
+		at := p.Contacts()
+		encoders[cmp.Or(p.Entity.ID, p.Name)] = [2]line{{p, lines[at[0]], chipOf[at[0]]}, {p, lines[at[1]], chipOf[at[1]]}}
+	}
 	for _, l := range c.Interlocks {
 		interlocks[l.Name] = l
 	}
@@ -113,7 +122,7 @@ func itemsOf(cfg *config.Config) []items {
 	for _, r := range c.Thermostats {
 		rules[unused(rules, fmt.Sprint(r))] = r
 	}
-	return []items{{"chip", chips}, {"input", inputs}, {"output", outputs}, {"group", groups}, {"sensor", measured}, {"interlock", interlocks}, {"rule", rules}}
+	return []items{{"chip", chips}, {"input", inputs}, {"output", outputs}, {"group", groups}, {"sensor", measured}, {"counter", counters}, {"encoder", encoders}, {"interlock", interlocks}, {"rule", rules}}
 }
 
 // unused gives a name like this one that is not taken.

@@ -83,6 +83,7 @@ func newGateway(cfg *config.Config, hw hardware, log *slog.Logger, m manner) (*g
 	claimed := cfg
 	if g.memory != nil {
 		parts.Kept, parts.Keep = g.memory.found, g.memory.keep
+		parts.Totals, parts.Count = g.memory.totals.found, g.memory.count
 		claimed = g.memory.claims(cfg)
 	}
 	var err error

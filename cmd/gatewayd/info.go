@@ -18,21 +18,23 @@ import (
 // info is what gateway/info tells: what this is and where it runs.
 func info(cfg *config.Config) []byte {
 	b, err := json.Marshal(struct {
-		Name    string `json:"name"`
-		Version string `json:"version"`
-		Commit  string `json:"commit"`
-		Device  string `json:"device"`
-		Board   string `json:"board"`
-		Serial  string `json:"serial"`
-		System  string `json:"system"`
-		Inputs  int    `json:"inputs"`
-		Outputs int    `json:"outputs"`
-		Groups  int    `json:"groups"`
-		Sensors int    `json:"sensors"`
-		Rules   int    `json:"rules"`
+		Name     string `json:"name"`
+		Version  string `json:"version"`
+		Commit   string `json:"commit"`
+		Device   string `json:"device"`
+		Board    string `json:"board"`
+		Serial   string `json:"serial"`
+		System   string `json:"system"`
+		Inputs   int    `json:"inputs"`
+		Outputs  int    `json:"outputs"`
+		Groups   int    `json:"groups"`
+		Sensors  int    `json:"sensors"`
+		Counters int    `json:"counters"`
+		Encoders int    `json:"encoders"`
+		Rules    int    `json:"rules"`
 	}{
 		"gatewayd", version, commit, cfg.Device, board(), serial(), runtime.GOOS + "/" + runtime.GOARCH,
-		len(cfg.Bridge.Inputs), len(cfg.Bridge.Outputs), len(cfg.Bridge.Groups), len(cfg.Sensors), len(cfg.Bridge.Rules) + len(cfg.Bridge.Thermostats),
+		len(cfg.Bridge.Inputs), len(cfg.Bridge.Outputs), len(cfg.Bridge.Groups), len(cfg.Sensors), len(cfg.Bridge.Counters), len(cfg.Bridge.Encoders), len(cfg.Bridge.Rules) + len(cfg.Bridge.Thermostats),
 	})
 	if err != nil {
 		panic(err) // text and numbers always marshal

@@ -47,6 +47,7 @@ type memory struct {
 	err   error                  // why it is not
 
 	broker lastBroker
+	totals totals
 }
 
 // stateFile gives the path of the state file: as configured, or where the service has its files; empty: there is none, and nothing
@@ -65,6 +66,12 @@ func stateFile(cfg *config.Config, log *slog.Logger) string {
 			forget = append(forget, o.Name)
 		}
 	}
+	for i := range cfg.Bridge.Counters {
+		if c := &cfg.Bridge.Counters[i]; c.Total != nil {
+			log.Warn("no state file: the totals of counters begin with 0 at each start: give a state_file", "counter", c.Name)
+			break
+		}
+	}
 	if len(forget) > 0 {
 		log.Warn("no state file: after a crash or a power cut nothing is known of outputs with initial restore or max_on: give a state_file",
 			"outputs", strings.Join(forget, " "))
@@ -75,7 +82,8 @@ func stateFile(cfg *config.Config, log *slog.Logger) string {
 // newMemory reads the state file, if there is a path. Whatever is wrong with it is told, and is no reason not to start.
 func newMemory(path string, cfg *config.Config, boot string, log *slog.Logger) *memory {
 	m := &memory{path: path, boot: boot, log: log, save: statefile.Save, tell: func(string) {}, wake: make(chan struct{}, 1),
-		found: map[string]bridge.Kept{}, kept: map[string]bridge.Kept{}}
+		found: map[string]bridge.Kept{}, kept: map[string]bridge.Kept{}, totals: totals{every: cfg.SaveEvery, now: map[string]uint64{}, note: totalsFile()}}
+	defer m.findTotals()
 	if path == "" {
 		return m
 	}
@@ -88,7 +96,7 @@ func newMemory(path string, cfg *config.Config, boot string, log *slog.Logger) *
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		m.last = map[string]bridge.Kept{}
+		m.last, m.totals.stored = map[string]bridge.Kept{}, map[string]uint64{}
 	case err != nil:
 		log.Error("the state file is of no use: nothing is known of the outputs' past; a new one is written", "error", err)
 		m.nudge()
@@ -97,6 +105,10 @@ func newMemory(path string, cfg *config.Config, boot string, log *slog.Logger) *
 		m.found = past.kept(m.another)
 		m.last = maps.Clone(m.found)
 		m.broker = lastBroker{past.Broker, past.Broker}
+		m.totals.stored, m.totals.serial = past.Totals, past.Serial
+		if m.totals.stored == nil {
+			m.totals.stored = map[string]uint64{}
+		}
 		if m.another && len(m.found) > 0 {
 			m.last = nil // its times say nothing any more
 			m.nudge()
@@ -162,10 +174,14 @@ func (m *memory) nudge() {
 
 // run writes what has changed until ctx ends, and once more then. It blocks as long as the disk does.
 func (m *memory) run(ctx context.Context) error {
+	var notes sync.WaitGroup
+	defer notes.Wait()
+	notes.Go(func() { m.takeNotes(ctx) })
 	var again <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
+			m.saveTotals()
 			m.write()
 			return nil
 		case <-m.wake:
@@ -174,6 +190,8 @@ func (m *memory) run(ctx context.Context) error {
 		again = nil
 		if !m.write() {
 			again = time.After(memoryRetry)
+		} else if in := m.totalsDue(); in > 0 {
+			again = time.After(in)
 		}
 		wait(ctx, memoryEvery)
 	}
@@ -184,19 +202,24 @@ func (m *memory) write() bool {
 	m.mu.Lock()
 	now, path, broker := maps.Clone(m.kept), m.path, m.broker.good
 	if m.moves {
-		m.moves, m.last, m.broker.stored = false, found(path), ""
+		m.moves, m.last, m.broker.stored, m.totals.stored = false, found(path), "", nil
 	}
+	due := m.totals.due(time.Now())
 	m.mu.Unlock()
-	if path == "" || m.last != nil && maps.Equal(m.last, now) && broker == m.broker.stored {
+	if path == "" || m.last != nil && maps.Equal(m.last, now) && broker == m.broker.stored && !due {
 		m.leave(path)
 		return true
 	}
 	content := storedOf(now, m.boot)
 	content.Broker = broker
+	content.Totals, content.Serial = m.totalsNow()
 	err := m.save(path, content.bytes())
 	m.mu.Lock()
 	was := m.err
 	m.err = err
+	if err == nil {
+		m.totals.saved(content.Totals, time.Now())
+	}
 	m.mu.Unlock()
 	if err == nil {
 		m.last, m.broker.stored = now, broker

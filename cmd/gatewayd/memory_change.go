@@ -45,6 +45,7 @@ func (m *memory) change(cfg *config.Config, path string) {
 	ids := outputIDs(cfg)
 	m.mu.Lock()
 	maps.DeleteFunc(m.kept, func(id string, _ bridge.Kept) bool { return ids[id] == nil })
+	m.totals.every = cfg.SaveEvery
 	if path != m.path {
 		m.left = append(m.left, m.path)
 		m.path, m.moves, m.err = path, true, nil

@@ -90,6 +90,13 @@ func pointIDs(cfg *config.Config) map[string]string {
 	for i := range c.Outputs {
 		all[c.Outputs[i].Name] = cmp.Or(c.Outputs[i].Entity.ID, c.Outputs[i].Name)
 	}
+	for i := range c.Counters {
+		all[c.Counters[i].Name] = cmp.Or(c.Counters[i].Entity.ID, c.Counters[i].Name)
+	}
+	for i := range c.Encoders {
+		p := &c.Encoders[i]
+		all[p.Name] = cmp.Or(p.Entity.ID, p.Name)
+	}
 	for i := range c.Sensors {
 		all[c.Sensors[i].Name] = cmp.Or(c.Sensors[i].Entity.ID, c.Sensors[i].Name)
 	}

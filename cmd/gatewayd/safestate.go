@@ -29,6 +29,7 @@ func safeStateCommand() *ffcli.Command {
 			return nil
 		}
 		log := newLog()
+		rescueTotals(totalsFile(), log)
 		chips, err := afterCrash(*path, log)
 		if err != nil {
 			return err

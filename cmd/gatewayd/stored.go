@@ -20,6 +20,8 @@ type stored struct {
 	Boot    string                  `json:"boot"`
 	Outputs map[string]storedOutput `json:"outputs"`
 	Broker  string                  `json:"broker,omitempty"` // of several, the one that was good last
+	Totals  map[string]uint64       `json:"totals,omitempty"` // of counters, in edges, by id
+	Serial  uint64                  `json:"serial,omitempty"` // of the totals: of two places where they are kept, the higher one is the later
 }
 
 type storedOutput struct {

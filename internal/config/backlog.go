@@ -76,6 +76,9 @@ func (d *draft) checkBacklog() {
 	for _, s := range all[*sensor](d) {
 		decide(&s.base, &s.offline, k.readings, s.qos)
 	}
+	for _, c := range all[*counter](d) {
+		decide(&c.base, &c.offline, k.readings, c.qos)
+	}
 	for _, i := range all[*input](d) {
 		if len(i.gestures.Told) > 0 || i.bad["gestures"] {
 			decide(&i.base, &i.offline, k.gestures, i.QoS)

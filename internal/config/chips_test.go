@@ -38,7 +38,7 @@ func TestChips(t *testing.T) {
 		got = append(got, s)
 	}
 	equal(t, "chips", got, []summary{
-		{"header", Header, "", "", 0, 0, "", 0, 2},
+		{"header", Header, "", "", 0, 0, "", 0, 8},
 		{"io/bus1", MCP23017, "", "", 1, 0x20, "GPIO4", 0, 1},
 		{"io/bus2", MCP23017, "", "", 1, 0x21, "GPIO5", 0, 1},
 		{"io2/bus2", MCP23017, "", "", 1, 0x24, "", 5 * time.Millisecond, 1}, // nothing uses its bus 1
@@ -46,7 +46,7 @@ func TestChips(t *testing.T) {
 		{"b", MCP23017, "", "", 3, 0x22, "", 10 * time.Millisecond, 1},
 		{"p", "pcf8574a", "", "", 4, 0x38, "", 10 * time.Millisecond, 1},
 		{"q", "tca9555", "", "", 4, 0x27, "GPIO4", 0, 1},
-		{"k", GPIOChip, "pca9555", "", 0, 0, "", 0, 1},
+		{"k", GPIOChip, "pca9555", "", 0, 0, "", 0, 4},
 		{"k2", GPIOChip, "", "/dev/gpiochip3", 0, 0, "", 0, 1},
 	})
 }

@@ -27,7 +27,8 @@ type Config struct {
 	// StateFile is where is kept what outlives a crash or a power cut; empty: where the service has its files, if it is one.
 	// Load makes it absolute, Parse leaves it as it is.
 	StateFile string
-	Watch     bool // the configuration is loaded again when its file has changed
+	SaveEvery time.Duration // how often that file has the totals of counters written, at most
+	Watch     bool          // the configuration is loaded again when its file has changed
 	MQTT      MQTT
 	Backlog   Backlog
 	Chips     []Chip // those with lines in use; the header first
@@ -215,6 +216,8 @@ var rootKeys = append([]key[*draft]{
 	field("id", "what controllers know it by when device was changed; device unless said", gatewayID, func(d *draft) *string { return &d.id }),
 	field("state_file", "where it keeps what outlives a crash or a power cut; the service's /var/lib/gatewayd/state unless said", path,
 		func(d *draft) *string { return &d.stateFile }),
+	field("save_every", "how often that is written for the totals of counters: what a power cut may cost", duration(10*time.Second, 24*time.Hour),
+		func(d *draft) *time.Duration { return &d.saveEvery }, 5*time.Minute),
 	field("watch", "whether this file is loaded again when it has changed", boolean, func(d *draft) *bool { return &d.watch }, false),
 	group("mqtt", "the broker", mqttKeys, func(d *draft) *mqtt { return &d.mqtt }),
 	group("backlog", "what is told late, after the broker was away", backlogKeys, func(d *draft) *kept { return &d.kept }),

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"gopkg.in/yaml.v3"
 
@@ -17,6 +18,7 @@ type draft struct {
 	root       place
 	device, id string
 	stateFile  string
+	saveEvery  time.Duration
 	watch      bool
 	mqtt       mqtt
 	kept       kept
@@ -61,7 +63,7 @@ func (b *base) self() *base { return b }
 func (b *base) String() string { return fmt.Sprintf("%s %q (line %d)", b.kind, b.name, b.node.Line) }
 
 // pointLists are the kinds of points. A new kind is added here.
-var pointLists = []key[*draft]{inputList, outputList, groupList, sensorList}
+var pointLists = []key[*draft]{inputList, outputList, groupList, sensorList, counterList, encoderList}
 
 // pointList describes the list of one kind of point.
 func pointList[P point](section, kind, doc string, made func() P, keys []key[P]) key[*draft] {
@@ -143,7 +145,7 @@ func (d *draft) checkNames() {
 		case slices.Contains(bridge.Reserved, b.name):
 			b.errorf(&d.notes, "name", "%q is a topic of the gateway itself (%s/%s/%s): choose another name", b.name, bridge.Prefix, d.device, b.name)
 		case len(others) > 0:
-			b.errorf(&d.notes, "name", "%s has this name already: one can be used once, over inputs, outputs, groups and sensors", others[0].self())
+			b.errorf(&d.notes, "name", "%s has this name already: one can be used once, over all kinds of points", others[0].self())
 		default:
 			continue
 		}
@@ -200,7 +202,7 @@ func (d *draft) readable(section string) bool {
 
 // build makes the configuration of a draft without errors.
 func (d *draft) build() *Config {
-	c := &Config{Device: d.device, StateFile: d.stateFile, Watch: d.watch, MQTT: d.mqtt.MQTT, Backlog: d.kept.Backlog, from: d}
+	c := &Config{Device: d.device, StateFile: d.stateFile, SaveEvery: d.saveEvery, Watch: d.watch, MQTT: d.mqtt.MQTT, Backlog: d.kept.Backlog, from: d}
 	c.Bridge = bridge.Config{Device: d.device, ID: d.id, Status: d.mqtt.status.Status, HomeAssistant: d.home.HomeAssistant}
 	for _, p := range d.points {
 		p.join(&c.Bridge)

@@ -104,6 +104,12 @@ func (d *draft) checkClass(p point, can []string) {
 	e := &p.self().home
 	classes := bridge.DeviceClasses(e.Component)
 	s, isSensor := p.(*sensor)
+	if c, isCounter := p.(*counter); isCounter {
+		if e.has("device_class") && !e.bad["device_class"] {
+			c.checkCounterClass(d)
+		}
+		return
+	}
 	if !e.has("device_class") {
 		if e.DeviceClass == "" && classes != nil && !isSensor {
 			e.DeviceClass = bridge.NoComponent

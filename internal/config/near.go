@@ -33,21 +33,24 @@ var otherWords = map[string]string{
 	"max": "most", "ttl": "max_age", "age": "max_age", "events": "gestures", "sensors": "readings", "path": "file", "ha": "home_assistant", "hass": "home_assistant",
 	"over": "above", "greater_than": "above", "upper": "above", "high": "above", "setpoint": "above", "threshold": "above", "under": "below", "less_than": "below", "lower": "below", "low": "below",
 	"else": "otherwise", "do_otherwise": "otherwise", "hysteresis": "below", "on_unavailable": "unavailable", "fallback_state": "unavailable",
+	"pulses_per_unit": "per_unit", "pulses_per_kwh": "per_unit", "imp_kwh": "per_unit", "edge": "edges", "unit_of_measurement": "unit", "pin_a": "a", "pin_b": "b", "clk": "a", "dt": "b",
+	"meters": "counters", "meter": "counters", "counter": "counters", "rotary_encoder": "encoders", "rotary_encoders": "encoders", "pulse_counter": "counters", "pulse_meter": "counters",
 	"trigger": "when", "input": "when", "event": "is", "action": "do", "target": "output", "group": "output", "gesture": "gestures is", "long": "long_press", "double_click": "multi_click", "int": "interrupt", "irq": "interrupt",
 }
 
 // planned are keys that will come. They are refused like any unknown key, but with clearer words.
 var planned = []string{
 	"prefix", "web", "metrics", "log",
-	"counters", "meters", "dimmers", "covers", "scenes", "include", "expire_after",
+	"dimmers", "covers", "scenes", "include", "expire_after",
 }
 
 // homes say where keys belong that people look for at other places of the file.
 var homes = map[string]string{
-	"watch": besideDevice, "state_file": besideDevice, "backlog": besideDevice,
+	"watch": besideDevice, "state_file": besideDevice, "save_every": besideDevice, "backlog": besideDevice,
 	"initial": toOutput, "on_exit": toOutput, "on_crash": toOutput, "max_on": toOutput, "min_interval": toOutput, "on_broker_lost": toOutput,
 	"while_offline": "a sensor or an input; for all of them there is the section backlog",
 	"interrupt":     "a chip",
+	"per_unit":      "a counter of type: meter",
 }
 
 const (

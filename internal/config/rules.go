@@ -16,13 +16,18 @@ type rule struct {
 	reading
 }
 
-var trigger = calledElsewhere(oneOf(append([]choice[bridge.Trigger]{
+var trigger = calledElsewhere(calledElsewhere(oneOf(append([]choice[bridge.Trigger]{
 	{"pressed", bridge.Pressed}, {"released", bridge.Released}, {"changed", bridge.Changed}, {"on", bridge.Pressed}, {"off", bridge.Released},
-}, gestureWords...)...), gestureElsewhere)
+	{bridge.Clockwise.String(), bridge.Clockwise}, {bridge.Counterclockwise.String(), bridge.Counterclockwise},
+}, gestureWords...)...), turnElsewhere), gestureElsewhere)
+
+// turnElsewhere is what an encoder's steps are called in other programs.
+var turnElsewhere = map[string]string{"cw": "clockwise", "right": "clockwise", "ccw": "counterclockwise", "left": "counterclockwise",
+	"anticlockwise": "counterclockwise", "counter_clockwise": "counterclockwise"}
 
 var ruleKeys = slices.Concat([]key[*rule]{
-	field("when", "the input that it begins with, or a sensor's reading, such as attic/temperature", reference, func(r *rule) *string { return &r.When }).required(),
-	ofInputs(field("is", "what the input does", trigger, func(r *rule) *bridge.Trigger { return &r.Is }, bridge.Pressed)),
+	field("when", "the input or encoder that it begins with, or a sensor's reading, such as attic/temperature", reference, func(r *rule) *string { return &r.When }).required(),
+	ofInputs(field("is", "what that does", trigger, func(r *rule) *bridge.Trigger { return &r.Is }, bridge.Pressed)),
 }, readingKeys[:2], []key[*rule]{
 	field("do", "what happens to the outputs", oneOf(choice[bridge.Verb]{"on", bridge.VerbOn}, choice[bridge.Verb]{"off", bridge.VerbOff},
 		choice[bridge.Verb]{"toggle", bridge.VerbToggle}, choice[bridge.Verb]{"pulse", bridge.VerbPulse}),
@@ -92,8 +97,11 @@ func (d *draft) checkWhen(r *rule) {
 	}
 	n, path := r.at("when")
 	p, other := find[*input](d, n, path, r.When)
+	turns := false
 	switch other := other.(type) {
 	case nil:
+	case *encoder:
+		turns = true
 	case *sensor:
 		example := "temperature"
 		if len(other.told) > 0 {
@@ -102,15 +110,28 @@ func (d *draft) checkWhen(r *rule) {
 		d.errorf(n, path, "which reading? Write %s/%s, for example, with above or below", r.When, example)
 		return
 	default:
-		d.errorf(n, path, "a rule begins with an input or a sensor's reading: %q is the %s in line %d", r.When, other.self().kind, other.self().node.Line)
+		d.errorf(n, path, "a rule begins with an input, an encoder or a sensor's reading: %q is the %s in line %d", r.When, other.self().kind, other.self().node.Line)
 	}
-	if p == nil {
+	if p == nil && !turns {
 		return
 	}
 	for _, k := range readingKeys {
 		if r.has(k.name) {
-			r.errorf(&d.notes, k.name, "it belongs to a rule on a sensor's reading, such as when: attic/temperature; %q is an input", r.When)
+			r.errorf(&d.notes, k.name, "it belongs to a rule on a sensor's reading, such as when: attic/temperature; %q is %s", r.When, map[bool]string{false: "an input", true: "an encoder"}[turns])
 		}
+	}
+	r.checkTurn(d, turns)
+}
+
+// checkTurn looks at what an encoder does, or an input, which does not turn.
+func (r *rule) checkTurn(d *draft, turns bool) {
+	step := r.Is == bridge.Clockwise || r.Is == bridge.Counterclockwise
+	switch {
+	case r.bad["is"], turns == step:
+	case turns:
+		r.errorf(&d.notes, "is", "which way is %q turned? Write is: %s or is: %s", r.When, bridge.Clockwise, bridge.Counterclockwise)
+	default:
+		r.errorf(&d.notes, "is", "%s is what an encoder does, and %q is an input", r.Is, r.When)
 	}
 }
 

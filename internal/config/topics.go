@@ -24,6 +24,9 @@ func (d *draft) checkTopics() {
 		b := p.self()
 		used[t.Error(b.name)] = b.String() + ", its errors"
 		used[t.Availability(b.name)] = b.String() + ", its availability"
+		if _, ok := p.(*encoder); ok {
+			used[t.Event(b.name)] = b.String() + ", its steps"
+		}
 		if _, ok := p.(*input); ok {
 			used[t.Event(b.name)] = b.String() + ", its gestures"
 			used[t.Late(t.Event(b.name))] = b.String() + ", its late gestures"

@@ -29,9 +29,12 @@ func wireKeys[T any](at func(T) *wire) []key[T] {
 }
 
 // connectLine finds the chip and the line of a point, and tells when the chip cannot do what is wanted, or another has the line.
-func (d *draft) connectLine(b *base, w *wire) {
+func (d *draft) connectLine(b *base, w *wire) { d.connectWire(b, w, "line") }
+
+// connectWire does it for a point that has its line, or one of its lines, in that key.
+func (d *draft) connectWire(b *base, w *wire, in string) {
 	w.Name = b.name
-	if b.bad["chip"] || b.bad["line"] {
+	if b.bad["chip"] || b.bad[in] {
 		return
 	}
 	c := d.findChip(b, w.chip)
@@ -48,7 +51,7 @@ func (d *draft) connectLine(b *base, w *wire) {
 		if c == d.header && len(d.chips) > 0 && !b.has("chip") {
 			hint = "; a line of another chip needs chip: too"
 		}
-		b.errorf(&d.notes, "line", "on %s: %v%s", on, err, hint)
+		b.errorf(&d.notes, in, "on %s: %v%s", on, err, hint)
 		return
 	}
 	w.Offset, w.part, w.line = offset, part, c.kind.lineName(part, offset)
@@ -57,12 +60,12 @@ func (d *draft) connectLine(b *base, w *wire) {
 	}
 	p := pin{c.chipOf(&c.parts[part]), offset}
 	if user := d.taken[p]; user != "" {
-		b.errorf(&d.notes, "line", "%s is taken already, by %s", w.line, user)
+		b.errorf(&d.notes, in, "%s is taken already, by %s", w.line, user)
 		return
 	}
 	d.taken[p] = b.String()
 	if p.chip == string(Header) {
-		n, path := b.at("line")
+		n, path := b.at(in)
 		d.useHeaderPin(n, path, offset)
 	}
 	w.on = c
