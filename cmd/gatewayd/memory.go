@@ -82,7 +82,7 @@ func stateFile(cfg *config.Config, log *slog.Logger) string {
 // newMemory reads the state file, if there is a path. Whatever is wrong with it is told, and is no reason not to start.
 func newMemory(path string, cfg *config.Config, boot string, log *slog.Logger) *memory {
 	m := &memory{path: path, boot: boot, log: log, save: statefile.Save, tell: func(string) {}, wake: make(chan struct{}, 1),
-		found: map[string]bridge.Kept{}, kept: map[string]bridge.Kept{}, totals: totals{every: cfg.SaveEvery, now: map[string]uint64{}, note: totalsFile()}}
+		found: map[string]bridge.Kept{}, kept: map[string]bridge.Kept{}, totals: totals{often: noteEvery, every: cfg.SaveEvery, now: map[string]uint64{}, note: totalsFile()}}
 	defer m.findTotals()
 	if path == "" {
 		return m

@@ -23,6 +23,7 @@ import (
 type totals struct {
 	found  map[string]uint64 // as an earlier run has left them
 	note   string            // the note's path; empty: there is none
+	often  time.Duration     // between two writes of the note
 	every  time.Duration     // between two writes of the state file for them
 	now    map[string]uint64
 	serial uint64            // of what was written last, to either place
@@ -142,7 +143,7 @@ func (m *memory) takeNotes(ctx context.Context) {
 	}
 	var noted map[string]uint64
 	for ctx.Err() == nil {
-		wait(ctx, noteEvery)
+		wait(ctx, m.totals.often)
 		m.mu.Lock()
 		same := maps.Equal(m.totals.now, noted)
 		state := m.path
@@ -153,7 +154,7 @@ func (m *memory) takeNotes(ctx context.Context) {
 		now, serial := m.totalsNow()
 		content, err := json.Marshal(notedTotals{state, m.boot, serial, now})
 		if err == nil {
-			err = statefile.Save(m.totals.note, content)
+			err = m.save(m.totals.note, content)
 		}
 		if err == nil {
 			noted = now
