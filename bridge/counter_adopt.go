@@ -60,4 +60,6 @@ func (a *adoption) reading(s *state, p *pair[*counter], is, was *reading, same b
 }
 
 // told is what is told of a quantity; without a payload nothing is.
-func (c *counter) told(r *reading) told { return told{topic: r.topic, payload: r.last, qos: c.cfg.QoS, retain: c.cfg.Retain} }
+func (c *counter) told(r *reading) told {
+	return told{topic: r.topic, payload: r.last, qos: c.cfg.QoS, retain: c.cfg.Retain}
+}
