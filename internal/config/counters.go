@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -226,5 +225,5 @@ func (c *counter) checkCounterClass(d *draft) {
 	if q := c.quantities(); len(q) == 1 && q[0].Class == e.DeviceClass && q[0].Class != "" {
 		return
 	}
-	e.errorf(&d.notes, "device_class", "%s", fmt.Sprintf("what a counter measures has its own device class, which comes from type and measures: remove this key"))
+	e.errorf(&d.notes, "device_class", "what a counter measures has its own device class, which comes from type and measures: remove this key")
 }
