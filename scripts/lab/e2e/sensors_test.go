@@ -64,8 +64,9 @@ var disturbances = [][2]string{
 }
 
 const (
-	simulatedTime  = 40 * time.Second
+	simulatedTime  = 50 * time.Second
 	simulatedFresh = 3500 * time.Millisecond // a reading is of the world as it was within that: measured, with a retry, and told
+	simulatedStale = 6 * time.Second         // and after that, which is the interval longer, it is unavailable or has the new world
 )
 
 // TestSimulatedSensors has each driver measure its simulated chip through /dev/i2c-1 in a world that jumps, while its chip goes wrong
@@ -103,6 +104,21 @@ func TestSimulatedSensors(t *testing.T) {
 	}
 	newGateway(t, b, config.String())
 
+	available := func(i int) bool {
+		m, ok := o.last(fmt.Sprintf("%ss%d/availability", root, i))
+		return ok && m.payload == "online"
+	}
+	// shown tells whether what the broker has of a sensor is the world as it is now.
+	shown := func(i int) (wrong string) {
+		now := history[i][len(history[i])-1].world
+		for quantity, reading := range simulatedSensors[i].told {
+			m, _ := o.last(fmt.Sprintf("%ss%d/%s", root, i, quantity))
+			if v, err := strconv.ParseFloat(m.payload, 64); err != nil || math.Abs(v-reading.of(now)) > reading.within {
+				wrong = fmt.Sprintf("%s: %s %q, while it is %.2f", simulatedSensors[i].keys, quantity, m.payload, reading.of(now))
+			}
+		}
+		return wrong
+	}
 	// heard looks at what was told since the mark, against the world since then. While the world jumps the several quantities of a
 	// chip do not change at once, so each is looked at for itself.
 	count, seen := 0, 0
@@ -136,12 +152,13 @@ func TestSimulatedSensors(t *testing.T) {
 				count++
 			}
 		}
+		for i := range simulatedSensors {
+			since := time.Since(history[i][len(history[i])-1].at)
+			if wrong := shown(i); since > simulatedStale && wrong != "" && available(i) {
+				t.Errorf("%s for %v", wrong, since.Round(time.Millisecond))
+			}
+		}
 	}
-	available := func(i int) bool {
-		m, ok := o.last(fmt.Sprintf("%ss%d/availability", root, i))
-		return ok && m.payload == "online"
-	}
-
 	disturbed := make([]string, len(simulatedSensors)) // what ends it
 	faults, away := 0, 0
 	for end := time.Now().Add(simulatedTime); time.Now().Before(end) && !t.Failed(); {
@@ -159,8 +176,10 @@ func TestSimulatedSensors(t *testing.T) {
 				disturbed[i] = fmt.Sprintf(d[1], addr[i])
 			}
 			faults++
-		default:
-			if last := history[i][len(history[i])-1]; time.Since(last.at) > 5*time.Second {
+		}
+		// The world does not care whether a chip is disturbed: what was measured before is wrong then.
+		for i := range simulatedSensors {
+			if last := history[i][len(history[i])-1]; time.Since(last.at) > simulatedStale && rand.IntN(6) == 0 {
 				jump(i)
 			}
 		}
@@ -183,13 +202,9 @@ func TestSimulatedSensors(t *testing.T) {
 	}
 	within(t, 90*time.Second, "all are right again", func() bool {
 		heard()
-		for i, s := range simulatedSensors {
-			for quantity, reading := range s.told {
-				m, _ := o.last(fmt.Sprintf("%ss%d/%s", root, i, quantity))
-				v, err := strconv.ParseFloat(m.payload, 64)
-				if err != nil || !available(i) || math.Abs(v-reading.of(history[i][len(history[i])-1].world)) > reading.within {
-					return false
-				}
+		for i := range simulatedSensors {
+			if !available(i) || shown(i) != "" {
+				return false
 			}
 		}
 		return true
