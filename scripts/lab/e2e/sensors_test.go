@@ -64,9 +64,9 @@ var disturbances = [][2]string{
 }
 
 const (
-	simulatedTime  = 50 * time.Second
-	simulatedFresh = 3500 * time.Millisecond // a reading is of the world as it was within that: measured, with a retry, and told
-	simulatedStale = 6 * time.Second         // and after that, which is the interval longer, it is unavailable or has the new world
+	simulatedTime = 45 * time.Second
+	simulatedJump = patience + 4*time.Second // the world stands still for that long at least: what is told for longer of the one before is stale
+	simulatedHold = 2 * time.Second          // a sensor that is available again is so for a moment before its readings are told
 )
 
 // TestSimulatedSensors has each driver measure its simulated chip through /dev/i2c-1 in a world that jumps, while its chip goes wrong
@@ -122,6 +122,7 @@ func TestSimulatedSensors(t *testing.T) {
 	// heard looks at what was told since the mark, against the world since then. While the world jumps the several quantities of a
 	// chip do not change at once, so each is looked at for itself.
 	count, seen := 0, 0
+	stale := make([]time.Time, len(simulatedSensors)) // since when
 	heard := func() {
 		now := time.Now()
 		o.mu.Lock()
@@ -139,7 +140,7 @@ func TestSimulatedSensors(t *testing.T) {
 				right := false
 				var possible []string
 				for n, h := range history[i] {
-					if n+1 < len(history[i]) && now.Sub(history[i][n+1].at) > simulatedFresh {
+					if n+1 < len(history[i]) && now.Sub(history[i][n+1].at) > patience {
 						continue // the world had changed before
 					}
 					want := reading.of(h.world)
@@ -153,9 +154,18 @@ func TestSimulatedSensors(t *testing.T) {
 			}
 		}
 		for i := range simulatedSensors {
-			since := time.Since(history[i][len(history[i])-1].at)
-			if wrong := shown(i); since > simulatedStale && wrong != "" && available(i) {
+			since := now.Sub(history[i][len(history[i])-1].at)
+			wrong := shown(i)
+			if since <= patience || wrong == "" || !available(i) {
+				stale[i] = time.Time{}
+				continue
+			}
+			if stale[i].IsZero() {
+				stale[i] = now
+			}
+			if now.Sub(stale[i]) > simulatedHold {
 				t.Errorf("%s for %v", wrong, since.Round(time.Millisecond))
+				stale[i] = time.Time{}
 			}
 		}
 	}
@@ -165,7 +175,7 @@ func TestSimulatedSensors(t *testing.T) {
 		i := rand.IntN(len(simulatedSensors))
 		switch {
 		case disturbed[i] != "":
-			if rand.IntN(2) == 0 {
+			if rand.IntN(4) == 0 {
 				wire.do(disturbed[i])
 				disturbed[i] = ""
 			}
@@ -179,7 +189,7 @@ func TestSimulatedSensors(t *testing.T) {
 		}
 		// The world does not care whether a chip is disturbed: what was measured before is wrong then.
 		for i := range simulatedSensors {
-			if last := history[i][len(history[i])-1]; time.Since(last.at) > simulatedStale && rand.IntN(6) == 0 {
+			if last := history[i][len(history[i])-1]; time.Since(last.at) > simulatedJump && rand.IntN(4) == 0 {
 				jump(i)
 			}
 		}
@@ -198,7 +208,19 @@ func TestSimulatedSensors(t *testing.T) {
 		if line != "" {
 			wire.do(line)
 		}
+		wire.do("absent " + addr[i])
 		jump(i)
+	}
+	within(t, 3*patience, "all are unavailable when they are away", func() bool {
+		for i := range simulatedSensors {
+			if available(i) {
+				return false
+			}
+		}
+		return true
+	})
+	for i := range simulatedSensors {
+		wire.do("present " + addr[i])
 	}
 	within(t, 90*time.Second, "all are right again", func() bool {
 		heard()
