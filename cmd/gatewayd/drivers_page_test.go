@@ -15,8 +15,8 @@ func driversPage() string {
 	var b strings.Builder
 	b.WriteString("# Sensors and chips\n\n" +
 		"<!-- Made of what the drivers say of themselves: go test ./cmd/gatewayd -run TestDriversPage -update -->\n\n" +
-		"What can be connected. `gatewayd drivers` shows the same, `gatewayd drivers bme280` all about one, and `gatewayd scan` what is wired to this\n" +
-		"machine.\n\n" +
+		"What can be connected. `gatewayd drivers` shows the same, `gatewayd drivers bme280` all about one, `gatewayd scan` what is wired to this\n" +
+		"machine; `gatewayd read` measures what is configured, once.\n\n" +
 		"## Sensors\n\n")
 	tableHead(&b, "type", "what it is", "measures", "I2C address")
 	for _, d := range sensors.Drivers() {

@@ -28,7 +28,7 @@ const usualConfig = "/etc/gatewayd/config.yaml"
 
 func main() {
 	root := command("gatewayd <command> [flags]", "Join a Raspberry Pi's buttons, relays and sensors to MQTT, and keep them working when the broker is gone.", nil)
-	root.Subcommands = []*ffcli.Command{runCommand(), checkCommand(), demoCommand(), forgetCommand(), openhabCommand(), aclCommand(), driversCommand(), scanCommand(), safeStateCommand(), versionCommand()}
+	root.Subcommands = []*ffcli.Command{runCommand(), checkCommand(), demoCommand(), forgetCommand(), openhabCommand(), aclCommand(), driversCommand(), scanCommand(), readCommand(), safeStateCommand(), versionCommand()}
 	root.Exec = func(_ context.Context, args []string) error {
 		if len(args) == 0 || args[0] == "help" {
 			return flag.ErrHelp

@@ -9,6 +9,7 @@ import (
 
 	"gatewayd/gpio"
 	"gatewayd/internal/config"
+	"gatewayd/internal/i2cmux"
 	"gatewayd/sensors"
 )
 
@@ -194,19 +195,28 @@ func (g *gateway) newChip(u, with use) *wiredChip {
 func (g *gateway) newSensor(s config.Sensor) *wiredSensor {
 	p := &wiredSensor{cfg: s}
 	p.part = part{name: fmt.Sprintf("sensor %q", s.Name), place: s.Name, run: func(ctx context.Context) error { return p.poller.Run(ctx) }}
-	options := sensors.Options{Name: s.Name, Addr: s.Addr, Settings: s.Settings, Every: s.Every}
 	if len(s.Driver.Addrs) > 0 {
-		options.Bus, p.place = g.hw.bus(s.Bus), i2cPlace(s.Bus, s.Addr)
+		p.place = i2cPlace(s.Bus, s.Addr)
 		if s.Mux != 0 {
-			options.Bus = g.muxes.Channel(options.Bus, s.Mux, s.Channel)
 			p.place = fmt.Sprintf("%s, behind 0x%02x on channel %d", p.place, s.Mux, s.Channel)
 		}
 	}
-	p.poller = sensors.NewPoller(sensors.PollerConfig{
-		Name: s.Name, Driver: s.Driver, Options: options, Every: s.Every, Misses: s.Misses, Only: s.Measures, Treatments: s.Treatments,
-		Offered: g.learn, Log: g.log,
-	}, g.bridge.Samples())
+	cfg := pollerConfig(&s, g.hw, &g.muxes)
+	cfg.Offered, cfg.Log = g.learn, g.log
+	p.poller = sensors.NewPoller(cfg, g.bridge.Samples())
 	return p
+}
+
+// pollerConfig is how a sensor is read, on that hardware.
+func pollerConfig(s *config.Sensor, hw hardware, muxes *i2cmux.Muxes) sensors.PollerConfig {
+	options := sensors.Options{Name: s.Name, Addr: s.Addr, Settings: s.Settings, Every: s.Every}
+	if len(s.Driver.Addrs) > 0 {
+		options.Bus = hw.bus(s.Bus)
+		if s.Mux != 0 {
+			options.Bus = muxes.Channel(options.Bus, s.Mux, s.Channel)
+		}
+	}
+	return sensors.PollerConfig{Name: s.Name, Driver: s.Driver, Options: options, Every: s.Every, Misses: s.Misses, Only: s.Measures, Treatments: s.Treatments}
 }
 
 func i2cPlace(bus int, addr uint16) string { return fmt.Sprintf("bus %d, address 0x%02x", bus, addr) }
