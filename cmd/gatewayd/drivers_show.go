@@ -107,6 +107,9 @@ func oftenest(d *sensors.Driver) string {
 		}
 	}
 	text := fmt.Sprintf("Measures every %s unless said", bridge.Hours(max(usual, d.Every)))
+	if d.Most > 0 {
+		text = fmt.Sprintf("Measures every %s, not less often", bridge.Hours(min(max(usual, d.Every), d.Most)))
+	}
 	if d.Every > 0 {
 		text += fmt.Sprintf(", not more often than every %s", bridge.Hours(d.Every))
 	}
