@@ -22,6 +22,7 @@ func init() {
 		},
 		Time:    2 * time.Second,
 		Example: "device: sht3x, measures: [temperature, humidity]",
+		Find:    hwmonClass.finder("hwmon"),
 		Open: func(o Options) (Sensor, error) {
 			device, channels, err := hwmonAt(o)
 			if err != nil {

@@ -18,6 +18,7 @@ func init() {
 		Offers:  func(o Options) ([]Quantity, error) { _, channels, err := iioAt(o); return quantitiesOf(channels), err },
 		Time:    2 * time.Second,
 		Example: "device: bme680, measures: [temperature, humidity, pressure]",
+		Find:    iioClass.finder("iio"),
 		Open: func(o Options) (Sensor, error) {
 			device, channels, err := iioAt(o)
 			if err != nil {

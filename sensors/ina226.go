@@ -19,7 +19,9 @@ func init() {
 		Offers:  func(o Options) ([]Quantity, error) { return inaOffers(o, 0.08192, 36) },
 		Time:    ina226Time,
 		Example: "shunt: 0.1",
-		Open:    openINA226,
+		// Not the maker's id: its number is a command to reset an HTU21D.
+		IDs:  []ID{{Reg: ina226Die, Value: []byte{byte(ina226DieID >> 4), byte(ina226DieID & 0xF << 4)}, Mask: []byte{0xFF, 0xF0}}},
+		Open: openINA226,
 	})
 }
 

@@ -69,21 +69,30 @@ func (p *proposal) add(bus int, c *seenChip) {
 		fmt.Fprintf(&p.chips, "  - {name: %s, type: %s, %s}\n", p.name(name("chip")), first, at)
 		return
 	}
+	var drivers []*sensors.Driver
+	var chips []string
+	for _, part := range c.parts {
+		if d := sensors.Lookup(part); d != nil {
+			drivers = append(drivers, d)
+		} else {
+			chips = append(chips, part)
+		}
+	}
 	part := first
 	if len(c.parts) > 1 {
 		part = "sensor"
 	}
-	called := p.item(d, name(part), at)
-	var chips []string
-	for _, other := range c.parts[1:] {
-		if d := sensors.Lookup(other); d != nil {
-			p.sensors.WriteString("  # or: " + line(d, called, at) + "\n")
-		} else {
-			chips = append(chips, other)
-		}
+	var called string
+	if len(chips) == 0 {
+		called = p.item(d, name(part), at)
+		drivers = drivers[1:]
+	} else {
+		called = p.name(name(part))
+		fmt.Fprintf(&p.sensors, "  # A sensor, or a chip of outputs, which a sensor's driver would switch. By what is printed on the part, one of these\n"+
+			"  # or, below chips: {name: %s, type: %s, %s}; also %s\n", called, chips[0], at, strings.Join(chips[1:], ", "))
 	}
-	if len(chips) > 0 {
-		fmt.Fprintf(&p.sensors, "  # or, below chips: {name: %s, type: %s, %s}; also %s\n", called, chips[0], at, strings.Join(chips[1:], ", "))
+	for _, d := range drivers {
+		p.sensors.WriteString("  # - " + line(d, called, at) + "\n")
 	}
 }
 

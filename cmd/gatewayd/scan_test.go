@@ -158,7 +158,7 @@ func golden(t *testing.T, file, got string) {
 
 // house fills a board as people do.
 func (b *machine) house() {
-	b.do(1, "chip bh1750@0x23", "chip pcf8574@0x25", "chip ina219@0x40", "chip regs@0x50", "chip pca9548@0x70", "chip bme280@0x70/2/0x77", "chip bme280@0x76",
+	b.do(1, "chip bh1750@0x23", "chip pcf8574@0x25", "chip ina219@0x40", "chip regs@0x41", "0x41 reg 0xff 0x22", "0x41 reg 0 0x60", "chip regs@0x50", "chip pca9548@0x70", "chip bme280@0x70/2/0x77", "chip bme280@0x76",
 		"chip mcp23017@0x20", "chip sht31@0x44")
 	b.do(3, "chip bmp280@0x77")
 	b.link("sys/bus/i2c/devices/1-0068/driver", "../../drivers/rtc-ds1307")
@@ -167,6 +167,11 @@ func (b *machine) house() {
 	b.link("sys/devices/platform/soc/fef04500.i2c/driver", "../../../../bus/platform/drivers/brcmstb-i2c")
 	b.link("sys/bus/i2c/devices/i2c-20", "../../../devices/platform/soc/fef04500.i2c/i2c-20")
 	b.file("sys/bus/w1/devices/28-0316a279a0ff/w1_slave", "")
+	const chip = "sys/devices/platform/soc/fe804000.i2c/i2c-1/1-0062/iio:device0/"
+	b.file(chip+"name", "scd4x\n")
+	b.file(chip+"in_temp_input", "21450\n")
+	b.link("sys/bus/iio/devices/iio:device0", "../../../../"+chip)
+	b.link("sys/bus/i2c/devices/1-0062/driver", "../../drivers/scd4x")
 }
 
 func TestScan(t *testing.T) {
@@ -459,7 +464,11 @@ func TestScanProposal(t *testing.T) {
 			other := *c
 			other.parts = append([]string{part}, slices.Delete(slices.Clone(c.parts), i, i+1)...)
 			cfg := propose(&other)
-			if sensors.Lookup(part) != nil && cfg.Sensors[0].Driver.Name != part {
+			if slices.ContainsFunc(c.parts, func(p string) bool { return sensors.Lookup(p) == nil }) {
+				if len(cfg.Sensors) > 0 {
+					t.Errorf("0x%02x: a sensor is proposed where %q can be, and would switch outputs", c.addr, c.parts)
+				}
+			} else if cfg.Sensors[0].Driver.Name != part {
 				t.Errorf("0x%02x: the first is %s, want %s", c.addr, cfg.Sensors[0].Driver.Name, part)
 			}
 		}
