@@ -60,7 +60,7 @@ func TestForget(t *testing.T) {
 	old.Components[0].StateTopic = "house/attic" // of an older configuration
 	for topic, payload := range map[string]string{
 		"gatewayd/shed/status": "online", "gatewayd/shed/door": "ON", "gatewayd/shed/gone/availability": "online",
-		"light/l01": "OFF", "house/attic": "21", "homeassistant/device/gatewayd_shed/config": string(old.document(old.Components)),
+		"light/l01": "OFF", "house/attic": "21", "house/cellar": `{"temperature":4.5}`, "house/roof": "somebody else's", "homeassistant/device/gatewayd_shed/config": string(old.document(old.Components)),
 		"homeassistant/device/gatewayd_shed/hall/config": "{}",
 		"gatewayd/other/status":                          "online", "homeassistant/device/gatewayd_other/config": "{}", "light/l99": "ON",
 	} {
@@ -68,9 +68,10 @@ func TestForget(t *testing.T) {
 	}
 	all := kept(t, broker)
 	ours := []string{"gatewayd/shed/door", "gatewayd/shed/gone/availability", "gatewayd/shed/status",
-		"homeassistant/device/gatewayd_shed/config", "homeassistant/device/gatewayd_shed/hall/config", "house/attic", "light/l01"}
-	others := []string{"gatewayd/other/status", "homeassistant/device/gatewayd_other/config", "light/l99"}
+		"homeassistant/device/gatewayd_shed/config", "homeassistant/device/gatewayd_shed/hall/config", "house/attic", "house/cellar", "light/l01"}
+	others := []string{"gatewayd/other/status", "homeassistant/device/gatewayd_other/config", "house/roof", "light/l99"}
 	cfg := house()
+	cfg.Sensors = append(cfg.Sensors, Sensor{Name: "cellar", Topic: "house/cellar", JSON: true}, Sensor{Name: "roof", Topic: "house/roof"})
 	forget := func(how Forgetting) ([]string, error) {
 		return Forget(t.Context(), SessionConfig{Broker: broker, ClientID: "gatewayd-shed"}, cfg, how, slog.New(slog.DiscardHandler))
 	}
