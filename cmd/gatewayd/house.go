@@ -18,12 +18,13 @@ import (
 	"gatewayd/internal/i2csim/control"
 )
 
-// house is the demo's hardware: a header, an I2C bus with an IO Pi Plus and a climate sensor, and a hand that presses buttons.
+// house is the demo's hardware: a header, an I2C bus with an IO Pi Plus and a climate sensor, a water meter, and a hand that presses buttons.
 // The gateway sees the same interfaces as on a board.
 type house struct {
 	pi      *gpio.Sim
 	wires   *bus.Bus
 	buttons []button
+	meter   *gpio.LineConfig // a water meter's contact, on the header
 	wg      sync.WaitGroup
 }
 
@@ -68,7 +69,9 @@ func newHouse(cfg *config.Config) (*house, error) {
 	}
 	for _, c := range cfg.Chips {
 		for _, l := range c.Lines {
-			if label := labels[l.Name]; !l.Output {
+			if label := labels[l.Name]; l.Count != gpio.CountNone {
+				h.meter = &l
+			} else if !l.Output {
 				h.buttons = append(h.buttons, button{label: label, line: l, addr: c.Addr, toggle: c.Type == config.Header})
 			}
 		}
@@ -139,6 +142,16 @@ func (h *house) run(ctx context.Context, tell func(format string, args ...any)) 
 			h.put(b, true)
 			wait(ctx, held)
 			h.put(b, false)
+		}
+	})
+	h.wg.Go(func() { // water runs now and then
+		for wait(ctx, time.Duration(5+rand.IntN(20))*time.Second) {
+			for range 5 + rand.IntN(60) {
+				h.pi.Drive(h.meter.Offset, h.meter.Level(true))
+				wait(ctx, 50*time.Millisecond)
+				h.pi.Drive(h.meter.Offset, h.meter.Level(false))
+				wait(ctx, 450*time.Millisecond)
+			}
 		}
 	})
 	h.wg.Go(func() {
