@@ -58,8 +58,12 @@ func (s *state) sample(in *sensors.Sample) {
 	if p == nil {
 		return
 	}
-	if (in.Err == nil) != (p.err == nil) {
-		s.available(p.cfg.Name, in.Err == nil)
+	switch {
+	case in.Err != nil && p.err == nil:
+		s.available(p.cfg.Name, false)
+	case in.Err == nil && p.err != nil:
+		// After the readings: what the broker has of the time before is not to be seen as if it were of now.
+		defer s.available(p.cfg.Name, true)
 	}
 	s.ails(p.cfg.Name, p.err, in.Err)
 	p.err = in.Err

@@ -20,14 +20,17 @@ import (
 	"gatewayd/internal/i2csim/control"
 )
 
-// hours are drivers with a model of the simulated bus, what that senses, and how far a reading may be off. Settings are the test's own
-// where a driver needs some.
-var hours = map[string]struct {
+// hour is a driver with a model of the simulated bus.
+type hour struct {
 	model string
-	world map[string][2]float64                             // by the quantity's name in the model: how far it goes
-	off   map[string]float64                                // by the driver's name for it
-	of    map[string]func(world map[string]float64) float64 // nil: it has the same name
-}{
+	world map[string][2]float64 // what the model senses: how far it goes
+	off   map[string]float64    // of each reading: how far it may be off
+	// of gives a reading's quantity from the world; nil: it is the one of the same name.
+	of map[string]func(world map[string]float64) float64
+}
+
+// hours has one for each driver that has a model. Each driver's test may enter its own.
+var hours = map[string]hour{
 	"bme280": {model: "bme280", world: map[string][2]float64{"temperature": {-20, 60}, "humidity": {10, 90}, "pressure": {900, 1050}},
 		off: map[string]float64{"temperature": 0.02, "humidity": 0.1, "pressure": 0.2}},
 	"bmp280": {model: "bmp280", world: map[string][2]float64{"temperature": {-20, 60}, "pressure": {900, 1050}},
