@@ -38,7 +38,7 @@ func (s *scan) propose(out *strings.Builder, buses []*seenBus, kernel []foundBy)
 		out.WriteString("\nNothing was found that could be configured.\n")
 		return
 	}
-	out.WriteString("\n# For the configuration; names can be chosen, up to small letters, digits and _.\n")
+	out.WriteString("\n# For the configuration; names can be chosen. Of lines with one name only one is right: the part's print tells which.\n")
 	if p.chips.Len() > 0 {
 		out.WriteString("chips:\n" + p.chips.String())
 	}
