@@ -32,7 +32,7 @@ func (c *Counter) key() string { return cmp.Or(c.Entity.ID, c.Name) }
 
 // Sensor gives the counter as what it is for whoever shows it: a sensor with these quantities, of which nobody knows when the next comes.
 func (c *Counter) Sensor() Sensor {
-	s := Sensor{Name: c.Name, Label: c.Label, Topic: c.Topic, QoS: c.QoS, Retain: c.Retain, Keep: c.Keep, Entity: c.Entity}
+	s := Sensor{Name: c.Name, Label: c.Label, Topic: c.Topic, QoS: c.QoS, Retain: c.Retain, Keep: c.Keep, Entity: c.Entity, Plain: true}
 	for _, q := range []*sensors.Quantity{c.Total, c.Rate} {
 		if q != nil {
 			s.Quantities = append(s.Quantities, *q)

@@ -21,6 +21,7 @@ type Sensor struct {
 	Every      time.Duration // how often it measures
 	Keep       bool          // each reading that cannot be told in time is told late
 	Entity     Entity
+	Plain      bool // a single quantity goes by the sensor's name alone
 }
 
 type sensor struct {

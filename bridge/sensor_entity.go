@@ -35,6 +35,9 @@ func (p *Sensor) ShownReading(q *sensors.Quantity) Entity {
 
 // readingName puts a quantity's name after the sensor's.
 func (p *Sensor) readingName(name string, q *sensors.Quantity) string {
+	if p.Plain && len(p.Quantities) == 1 {
+		return name
+	}
 	for i := range p.Quantities {
 		other := &p.Quantities[i]
 		for _, ending := range endings(other) {

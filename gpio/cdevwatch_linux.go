@@ -278,10 +278,16 @@ func (r *reader) poll(conn syscall.RawConn) error {
 			return err
 		}
 		now := time.Now()
+		changed := 0
+		for i, l := range lines {
+			if values.Bits>>i&1 != 0 != l.high {
+				changed++
+			}
+		}
 		for i, l := range lines {
 			high := values.Bits>>i&1 != 0
-			if high != l.high {
-				if !r.sendEdge(Edge{Offset: l.offset, High: high, At: now, Every: pollEvery}) {
+			if high != l.high { // which of two came first nobody has seen
+				if !r.sendEdge(Edge{Offset: l.offset, High: high, At: now, Every: pollEvery, Resync: changed > 1}) {
 					return nil
 				}
 				l.high = high

@@ -52,7 +52,7 @@ func (e *expander) observe(s expanderSample, at time.Time) {
 			away.High = !edge.High
 			e.pending = append(e.pending, away, edge)
 		} else {
-			edge.Resync = e.resync&bit != 0
+			edge.Resync = e.resync&bit != 0 || e.mates(i)&(counts|pulses) != 0 // which of two came first nobody has seen
 			e.pending = append(e.pending, edge)
 		}
 		e.known = e.known&^bit | s.pins&bit
@@ -69,6 +69,20 @@ func (e *expander) unsure() bool {
 		return (e.doubt|e.pulse)&e.quick != 0
 	}
 	return e.doubt|e.pulse != 0
+}
+
+// mates gives the lines that are together with a line, as the other contact of an encoder is.
+func (t *expanderTable) mates(line int) (mates uint16) {
+	together := t.lines[line].Together
+	if together == "" {
+		return 0
+	}
+	for w := t.inputs() &^ (1 << line); w != 0; w &= w - 1 {
+		if i := bits.TrailingZeros16(w); t.lines[i].Together == together {
+			mates |= 1 << i
+		}
+	}
+	return mates
 }
 
 func (e *expander) nudge() {

@@ -67,6 +67,12 @@ func moved(was, is *config.Config) map[string]bool {
 		ids[id] = name
 	}
 	now := pointIDs(is)
+	of := map[string]string{} // points by lines that are not called as they are
+	for i := range is.Bridge.Encoders {
+		for _, line := range is.Bridge.Encoders[i].Contacts() {
+			of[line] = is.Bridge.Encoders[i].Name
+		}
+	}
 	all := map[string]bool{}
 	for name, at := range places(is) {
 		old, there := before[name]
@@ -74,7 +80,7 @@ func moved(was, is *config.Config) map[string]bool {
 			old, there = before[ids[now[name]]]
 		}
 		if there && old != at {
-			all[name] = true
+			all[cmp.Or(of[name], name)] = true
 		}
 	}
 	return all

@@ -55,6 +55,13 @@ func channels(c *bridge.Config) []channel {
 	for i := range c.Sensors {
 		all = append(all, sensorChannels(&c.Sensors[i], t)...)
 	}
+	for i := range c.Counters {
+		p := c.Counters[i].Sensor()
+		all = append(all, sensorChannels(&p, t)...)
+	}
+	for i := range c.Encoders {
+		all = append(all, encoderChannels(&c.Encoders[i], t)...)
+	}
 	if c.HomeAssistant.Diagnostics {
 		all = append(all, diagnostics(t)...)
 	}
@@ -95,6 +102,21 @@ func inputChannels(p *bridge.Input, t *bridge.Topics) []channel {
 	if len(p.Gestures.Told) > 0 {
 		all = append(all, channel{id: e.ID + "-event", kind: "trigger", name: e.Name + ", gestures",
 			params: []param{text("stateTopic", t.Event(p.Name)), text("transformationPattern", "JSONPATH:$.event_type")}})
+	}
+	return all
+}
+
+// encoderChannels are the steps of an encoder, and its position where that is told.
+func encoderChannels(p *bridge.Encoder, t *bridge.Topics) []channel {
+	e := p.Shown()
+	if e.Component == bridge.NoComponent {
+		return nil
+	}
+	all := []channel{{id: e.ID + "-event", kind: "trigger", name: e.Name + ", steps",
+		params: []param{text("stateTopic", t.Event(p.Name)), text("transformationPattern", "JSONPATH:$.event_type")}}}
+	if p.Position {
+		all = append(all, shown(&e, channel{id: e.ID + "-position", kind: "number", name: e.Name + " position", params: []param{text("stateTopic", t.State(p.Name))},
+			item: &item{kind: "Number", name: e.ID + "_Position", tags: tags("Measurement"), format: "%.0f"}}))
 	}
 	return all
 }

@@ -63,6 +63,17 @@ func house() *bridge.Config {
 			}},
 			{Name: "hidden", Entity: bridge.Entity{Component: bridge.NoComponent}, Quantities: []sensors.Quantity{{Name: "x"}}},
 		},
+		Counters: []bridge.Counter{
+			{Name: "house", Label: "House", PerUnit: 1000, Entity: in("Hall"),
+				Total: &sensors.Quantity{Name: "energy", Class: "energy", Unit: "kWh", StateClass: "total_increasing", Precision: 3},
+				Rate:  &sensors.Quantity{Name: "power", Class: "power", Unit: "W", StateClass: "measurement", Precision: 1}},
+			{Name: "tap", Total: &sensors.Quantity{Name: "water", Class: "water", Unit: "m³", Precision: 3}, Rate: &sensors.Quantity{Name: "flow", Class: "volume_flow_rate", Unit: "L/min", Precision: 2}},
+			{Name: "rain", Total: &sensors.Quantity{Name: "rain", Class: "precipitation", Unit: "mm", Precision: 1}, Rate: &sensors.Quantity{Name: "rain_rate", Class: "precipitation_intensity", Unit: "mm/h", Precision: 2}},
+			{Name: "wind", Rate: &sensors.Quantity{Name: "wind_speed", Class: "wind_speed", Unit: "km/h", Precision: 1}},
+			{Name: "visitors", Total: &sensors.Quantity{Name: "count", StateClass: "total_increasing"}},
+			{Name: "fan", Rate: &sensors.Quantity{Name: "frequency", Class: "frequency", Unit: "Hz", Precision: 2}},
+		},
+		Encoders:      []bridge.Encoder{{Name: "volume", Label: "Volume", Position: true}, {Name: "dial"}},
 		HomeAssistant: bridge.HomeAssistant{Name: "Garden shed", Area: "Garden", Diagnostics: true},
 	}
 }

@@ -179,7 +179,7 @@ func checkLink(it *Item, ch *Channel) error {
 
 // dimension has the units that openHAB parses to these dimensions, as its documentation of units lists them.
 var dimension = map[string]string{
-	"°C": "Temperature", "%": "Dimensionless", "ppm": "Dimensionless", "hPa": "Pressure", "kPa": "Pressure", "Pa": "Pressure", "lx": "Illuminance",
+	"°C": "Temperature", "%": "Dimensionless", "ppm": "Dimensionless", "hPa": "Pressure", "kPa": "Pressure", "Pa": "Pressure", "lx": "Illuminance", "km/h": "Speed",
 	"V": "ElectricPotential", "mV": "ElectricPotential", "A": "ElectricCurrent", "mA": "ElectricCurrent", "W": "Power", "kW": "Power",
 	"Wh": "Energy", "kWh": "Energy", "Hz": "Frequency", "s": "Time", "min": "Time", "h": "Time", "m": "Length", "mm": "Length", "cm": "Length",
 	"l": "Volume", "m³": "Volume", "l/min": "VolumetricFlowRate", "µg/m³": "Density", "g/m³": "Density",
