@@ -93,7 +93,6 @@ func (c *counter) event(s *state, e *gpio.Event) {
 	if e.Err != nil {
 		if c.err == nil {
 			s.available(c.cfg.Name, false)
-			c.totalAt = s.now // since when it is not
 		}
 		s.ails(c.cfg.Name, c.err, e.Err)
 		c.err = e.Err
@@ -104,7 +103,7 @@ func (c *counter) event(s *state, e *gpio.Event) {
 		return
 	}
 	if c.err != errUnread {
-		c.miss(s, fmt.Sprintf("it is available again: edges of the last %s may be missing in the total", s.now.Sub(c.totalAt).Round(time.Second)))
+		c.miss(s, "it is available again: what came while it was not may be missing in the total")
 	}
 	c.err = nil
 	s.health.changed = true

@@ -38,12 +38,17 @@ func (a *adoption) counter(s *state, p *pair[*counter]) {
 	}
 	a.reading(s, p, &is.total, &was.total, is.cfg.PerUnit == was.cfg.PerUnit)
 	a.reading(s, p, &is.rate, &was.rate, is.cfg.Factor == was.cfg.Factor)
-	if p.same && is.err == nil {
-		is.tellTotal(s) // another number per unit is another total
-		if is.rate.last == nil {
-			is.tellRate(s)
-			is.schedule(s)
+	if p.same && is.err == nil { // another number per unit is another total, and another rate
+		if is.total.last == nil && was.total.last != nil {
+			is.tellTotal(s)
 		}
+		if is.rate.last == nil && was.rate.last != nil {
+			is.tellRate(s)
+		}
+		if is.cfg.Rate != nil && was.cfg.Rate == nil {
+			is.rateIn = s.now.Add(is.cfg.Every)
+		}
+		is.schedule(s)
 	}
 }
 

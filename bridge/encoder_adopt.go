@@ -16,7 +16,8 @@ func (a *adoption) encoder(s *state, p *pair[*encoder]) {
 	case p.same:
 		is.encoderLife = was.encoderLife
 		if is.cfg.Steps != was.cfg.Steps {
-			is.contacts.perStep, is.contacts.moved, is.contacts.lost = cmp.Or(is.cfg.Steps, DefaultSteps), 0, true
+			is.contacts.perStep = cmp.Or(is.cfg.Steps, DefaultSteps)
+			is.contacts.begin()
 		}
 	default:
 		is.position = was.position

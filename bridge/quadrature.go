@@ -51,8 +51,13 @@ func (q *quadrature) read(contact int, active bool) (missed bool) {
 	}
 	missed = !first && !q.lost
 	q.active[contact], q.known[contact] = active, true
-	q.moved, q.lost = 0, !q.known[0] || !q.known[1] || quadrants[q.active]%q.perStep != 0
+	q.begin()
 	return missed
+}
+
+// begin begins anew: between two detents nobody knows how it came there.
+func (q *quadrature) begin() {
+	q.moved, q.lost = 0, !q.known[0] || !q.known[1] || quadrants[q.active]%q.perStep != 0
 }
 
 // forget is for when the contacts are not available.

@@ -22,6 +22,12 @@ func (d *dice) plan() *plan {
 		p.addSensor(d)
 	}
 	for range d.IntN(3) {
+		p.addCounter(d)
+	}
+	for range d.IntN(2) {
+		p.addEncoder(d)
+	}
+	for range d.IntN(3) {
 		p.addGroup(d)
 	}
 	for range d.IntN(4) {
@@ -97,6 +103,71 @@ func (p *plan) addSensor(d *dice) {
 		Quantities: all[d.IntN(3):], JSON: d.IntN(2) == 0})
 }
 
+func (p *plan) addCounter(d *dice) {
+	at := d.somewhere()
+	c := Counter{Name: p.wire(d, d.short("count")), Topic: at.Topic, QoS: at.QoS, Retain: at.Retain, Entity: d.shown(),
+		PerUnit: pick(d, 1.0, 1000), Factor: 3600, Every: pick(d, time.Second, 10*time.Second), ZeroAfter: pick(d, 20*time.Second, time.Hour),
+		Total: &sensors.Quantity{Name: "energy", Class: "energy", Unit: "kWh", StateClass: "total_increasing", Precision: 3}}
+	if d.IntN(2) == 0 {
+		c.Rate = &sensors.Quantity{Name: "power", Class: "power", Unit: "W", StateClass: "measurement", Precision: 1}
+	}
+	p.cfg.Counters = append(p.cfg.Counters, c)
+}
+
+func (p *plan) addEncoder(d *dice) {
+	at := d.somewhere()
+	p.cfg.Encoders = append(p.cfg.Encoders, Encoder{Name: p.wire(d, d.short("knob")), Topic: at.Topic, QoS: at.QoS, Retain: at.Retain, Entity: d.shown(), Steps: pick(d, 2, 4)})
+}
+
+// changeCounter changes one of the counters or encoders, or takes it away.
+func (p *plan) changeCounter(d *dice) {
+	c := p.cfg
+	if len(c.Encoders) > 0 && d.IntN(4) == 0 {
+		k := &c.Encoders[d.IntN(len(c.Encoders))]
+		switch d.IntN(4) {
+		case 0:
+			p.remove(k.Name)
+		case 1:
+			k.Steps = pick(d, 2, 4)
+		case 2:
+			p.wire(d, k.Name)
+		default:
+			k.Entity = d.shown()
+		}
+		return
+	}
+	if len(c.Counters) == 0 {
+		p.addCounter(d)
+		return
+	}
+	m := &c.Counters[d.IntN(len(c.Counters))]
+	switch d.IntN(9) {
+	case 0:
+		p.remove(m.Name)
+	case 1, 2:
+		name := d.short("count")
+		if m.Entity.ID == "" && d.IntN(2) == 0 {
+			m.Entity.ID = m.Name
+		}
+		p.place[name] = p.place[m.Name]
+		delete(p.place, m.Name)
+		m.Name = name
+	case 3:
+		p.wire(d, m.Name)
+	case 4:
+		m.PerUnit = pick(d, 1.0, 50, 1000)
+	case 5:
+		at := d.somewhere()
+		m.Topic, m.QoS, m.Retain = at.Topic, at.QoS, at.Retain
+	case 6:
+		m.Rate = nil
+	case 7:
+		m.Rate = &sensors.Quantity{Name: "power", Class: "power", Unit: "W", StateClass: "measurement", Precision: 1}
+	default:
+		p.addCounter(d)
+	}
+}
+
 func (p *plan) addGroup(d *dice) {
 	if g := (Group{Name: d.short("group"), Outputs: p.some(d), Channel: d.somewhere(), Entity: d.shown()}); len(g.Outputs) > 0 {
 		p.cfg.Groups = append(p.cfg.Groups, g)
@@ -145,7 +216,9 @@ func (p *plan) change(d *dice) {
 	if len(c.Inputs) > 0 {
 		i = &c.Inputs[d.IntN(len(c.Inputs))]
 	}
-	switch n := d.IntN(24); {
+	switch n := d.IntN(30); {
+	case n >= 24:
+		p.changeCounter(d)
 	case n == 0:
 		p.addOutput(d)
 	case n == 1:

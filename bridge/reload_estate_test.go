@@ -47,6 +47,12 @@ func keysOfPoints(c *Config) map[string]string {
 	for i := range c.Outputs {
 		ids[c.Outputs[i].Name] = c.Outputs[i].key()
 	}
+	for i := range c.Counters {
+		ids[c.Counters[i].Name] = c.Counters[i].key()
+	}
+	for _, p := range c.Encoders {
+		ids[p.Name] = (&Output{Name: p.Name, Entity: p.Entity}).key()
+	}
 	for _, p := range c.Sensors {
 		ids[p.Name] = (&Output{Name: p.Name, Entity: p.Entity}).key()
 	}
@@ -71,13 +77,15 @@ type estate struct {
 	linked   bool
 	ha       registry
 	disk     map[string]Kept
-	writes   []Write   // since somebody looked
-	sent     []Message // as well
+	totals   map[string]uint64 // on the disk, too
+	made     map[string]uint64 // edges, by what the counter is kept by
+	writes   []Write           // since somebody looked
+	sent     []Message         // as well
 }
 
 func newEstate(t *testing.T, p *plan) *estate {
 	return &estate{t: t, plan: p, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), on: map[int]bool{}, broken: map[int]bool{}, wishes: map[int]bool{},
-		retained: map[string][]byte{}, states: map[string]Message{}, disk: map[string]Kept{}, ha: registry{ids: map[string]string{}}}
+		retained: map[string][]byte{}, states: map[string]Message{}, disk: map[string]Kept{}, totals: map[string]uint64{}, made: map[string]uint64{}, ha: registry{ids: map[string]string{}}}
 }
 
 // start starts a gateway.
@@ -88,6 +96,7 @@ func (w *estate) start() {
 	}
 	w.s.announcer.spread = func() time.Duration { return time.Second }
 	w.s.recall(w.disk)
+	w.s.recount(w.totals)
 	w.step(start{})
 	w.read(func(string) bool { return true })
 }
@@ -102,6 +111,20 @@ func (w *estate) read(which func(name string) bool) {
 	for _, p := range w.plan.cfg.Outputs {
 		if which(p.Name) {
 			w.facts = append(w.facts, w.event(p.Name, false))
+		}
+	}
+	for _, p := range w.plan.cfg.Counters {
+		if which(p.Name) {
+			w.facts = append(w.facts, w.event(p.Name, false))
+		}
+	}
+	for _, p := range w.plan.cfg.Encoders {
+		if which(p.Name) {
+			for _, line := range p.Contacts() {
+				e := w.event(p.Name, false)
+				e.Line = line
+				w.facts = append(w.facts, e)
+			}
 		}
 	}
 	for _, p := range w.plan.cfg.Sensors {
@@ -168,6 +191,9 @@ func (w *estate) took(do []Write, send []Message, next time.Time) {
 		} else {
 			w.disk[k.id] = *k.Kept
 		}
+	}
+	for _, c := range w.s.counts {
+		w.totals[c.ID] = c.Pulses
 	}
 	for _, topic := range w.s.drop {
 		delete(w.states, topic)
@@ -282,7 +308,35 @@ func (w *estate) reload(p *plan) {
 // life does something that happens in the life of a gateway.
 func (w *estate) life(r *rand.Rand) string {
 	cfg := w.plan.cfg
-	switch r.IntN(12) {
+	switch r.IntN(14) {
+	case 12, 13:
+		if n := len(cfg.Encoders); n > 0 && r.IntN(4) == 0 {
+			p := &cfg.Encoders[r.IntN(n)]
+			lines := p.Contacts()
+			first := r.IntN(2)
+			for i, line := range []string{lines[first], lines[1-first], lines[first], lines[1-first]} {
+				if e := w.event(p.Name, true); e.Err == nil {
+					e.Line, e.Active = line, i < 2
+					w.step(e)
+				}
+			}
+			w.settle()
+			return "turn " + p.Name
+		}
+		if len(cfg.Counters) == 0 {
+			return "nothing"
+		}
+		c := &cfg.Counters[r.IntN(len(cfg.Counters))]
+		n := 1 + r.Uint64N(9)
+		if w.broken[w.plan.place[c.Name]] {
+			return "nothing"
+		}
+		e := w.event(c.Name, false)
+		e.Count = n
+		w.made[c.key()] += n
+		w.step(e)
+		w.settle()
+		return fmt.Sprint("count ", c.Name, n)
 	case 0, 1, 2, 3:
 		targets := slices.Sorted(maps.Keys(w.s.targets))
 		if len(targets) == 0 {
@@ -356,6 +410,11 @@ func (w *estate) guarded() {
 	for id := range w.disk {
 		if !ids[id] {
 			w.t.Errorf("%s is kept, and is no output", id)
+		}
+	}
+	for name, c := range w.s.counters {
+		if key := c.cfg.key(); c.pulses != w.made[key] || c.pulses != w.totals[key] {
+			w.t.Errorf("%s has counted %d, of %d; %d are kept", name, c.pulses, w.made[key], w.totals[key])
 		}
 	}
 	for _, l := range w.plan.cfg.Interlocks {

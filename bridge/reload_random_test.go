@@ -81,6 +81,7 @@ func startedBeside(t *testing.T, w *estate) *estate {
 	s := newEstate(t, w.plan)
 	s.now = w.now
 	s.on, s.broken, s.disk = maps.Clone(w.on), maps.Clone(w.broken), maps.Clone(w.disk)
+	s.totals, s.made = maps.Clone(w.totals), maps.Clone(w.made)
 	s.start()
 	return s
 }
@@ -144,6 +145,12 @@ func unchangedUntouched(t *testing.T, w *estate, next *plan, reload func()) {
 	for name := range w.s.sensors {
 		unchanged[name] = before.sensors[name] != nil && !fresh[name] && reflect.DeepEqual(before.sensors[name].cfg, w.s.sensors[name].cfg)
 	}
+	for name := range w.s.counters {
+		unchanged[name] = before.counters[name] != nil && !fresh[name] && reflect.DeepEqual(before.counters[name].cfg, w.s.counters[name].cfg)
+	}
+	for name := range w.s.encoders {
+		unchanged[name] = before.encoders[name] != nil && !fresh[name] && reflect.DeepEqual(before.encoders[name].cfg, w.s.encoders[name].cfg)
+	}
 	for name, g := range w.s.groups {
 		unchanged[name] = before.groups[name] != nil && reflect.DeepEqual(before.groups[name].cfg, g.cfg) && !slices.ContainsFunc(g.cfg.Outputs,
 			func(o string) bool { return !unchanged[o] })
@@ -161,6 +168,14 @@ func unchangedUntouched(t *testing.T, w *estate, next *plan, reload func()) {
 		if p := w.s.sensors[name]; is && p != nil {
 			for _, topic := range p.topics {
 				owners[topic] = name
+			}
+		}
+	}
+	for name, c := range w.s.counters {
+		if unchanged[name] {
+			owners[c.total.topic] = name
+			if c.rate.Quantity != nil {
+				owners[c.rate.topic] = name
 			}
 		}
 	}

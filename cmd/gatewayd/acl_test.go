@@ -135,6 +135,8 @@ outputs:
   - {name: l02, line: 6, topic: light/the bath room's}
   - {name: l03, line: 12, command_topic: light/l03/do}
 sensors: [{name: attic, type: simulated, topic: roof}, {name: cellar, type: simulated, topic: deep/down, format: json, while_offline: keep}]
+counters: [{name: count, line: 17}, {name: meter, line: 18, topic: far/meter}]
+encoders: [{name: knob, a: 19, b: 20, topic: far/knob, position: true}, {name: dial, a: 21, b: 22, topic: far/dial}]
 `
 	m := guarded(t, text)
 	admin := newClient(t, as("admin", m))
@@ -147,6 +149,8 @@ sensors: [{name: attic, type: simulated, topic: roof}, {name: cellar, type: simu
 		"light/l01": "rw r", "light/l01/set": "r w", "light/l01/x": " ", "light/l02": " ", "light/l02/set": " ", "light": " ",
 		"light/the bath room's": "rw r", "light/the bath room's/set": "r w", "light/the": " ", "light/l03/do": "r w", "light/l03": " ",
 		"roof/temperature": "rw r", "roof": " ", "roof/lightning": " ",
+		"gatewayd/shed/count/count": "rw r", "gatewayd/shed/count/set": "rw rw", "far/meter/count": "rw r", "far/meter": " ", "far/meter/set": " ",
+		"gatewayd/shed/meter/set": "rw rw", "far/knob": "rw r", "far/knob/event": " ", "gatewayd/shed/knob/event": "rw r", "far/dial": " ",
 		"deep/down": "rw r", "deep/down/late": "rw r", "deep/down/temperature": " ",
 		"homeassistant/device/gatewayd_shed/config": "rw rw", "homeassistant/device/gatewayd_shed/hall/config": "rw rw",
 		"homeassistant/device/gatewayd_other/config": " ", "homeassistant/light/lamp/config": " ", "homeassistant/device/gatewayd_shed/a/b/config": " ",

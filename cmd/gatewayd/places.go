@@ -16,6 +16,7 @@ type place struct {
 	bus               int
 	addr              uint16
 	offset            uint32
+	second            uint32 // of an encoder, the line of its other contact
 	output, activeLow bool
 	driver            *sensors.Driver
 }
@@ -28,6 +29,14 @@ func places(cfg *config.Config) map[string]place {
 		for _, l := range c.Lines {
 			all[l.Name] = place{kind: c.Type, label: c.Label, device: c.Device, bus: c.Bus, addr: c.Addr, offset: l.Offset, output: l.Output, activeLow: l.ActiveLow}
 		}
+	}
+	for i := range cfg.Bridge.Encoders {
+		lines := cfg.Bridge.Encoders[i].Contacts()
+		knob := all[lines[0]]
+		knob.second = all[lines[1]].offset
+		all[cfg.Bridge.Encoders[i].Name] = knob
+		delete(all, lines[0])
+		delete(all, lines[1])
 	}
 	for _, s := range cfg.Sensors {
 		all[s.Name] = place{bus: s.Bus, addr: s.Addr, driver: s.Driver}
@@ -67,12 +76,6 @@ func moved(was, is *config.Config) map[string]bool {
 		ids[id] = name
 	}
 	now := pointIDs(is)
-	of := map[string]string{} // points by lines that are not called as they are
-	for i := range is.Bridge.Encoders {
-		for _, line := range is.Bridge.Encoders[i].Contacts() {
-			of[line] = is.Bridge.Encoders[i].Name
-		}
-	}
 	all := map[string]bool{}
 	for name, at := range places(is) {
 		old, there := before[name]
@@ -80,7 +83,7 @@ func moved(was, is *config.Config) map[string]bool {
 			old, there = before[ids[now[name]]]
 		}
 		if there && old != at {
-			all[cmp.Or(of[name], name)] = true
+			all[name] = true
 		}
 	}
 	return all

@@ -120,7 +120,7 @@ func (d *dice) find(kind string) string {
 func (d *dice) name(kind string) string { return fmt.Sprintf("%s%d", kind[:1], d.IntN(40)) }
 
 func (d *dice) add() {
-	kinds := []string{"input", "output", "output", "input", "output", "input", "output", "output", "input", "sensor"}
+	kinds := []string{"input", "output", "output", "input", "output", "input", "output", "output", "input", "sensor", "counter", "encoder"}
 	p := &dicePoint{kind: d.one(kinds...)}
 	p.name = d.name(p.kind)
 	d.place(p)
@@ -134,6 +134,11 @@ func (d *dice) place(p *dicePoint) {
 		return
 	}
 	p.chip = d.one("", "", "x", "y", "k")
+	if p.kind == "encoder" {
+		p.chip = ""
+		p.line = fmt.Sprintf("a: GPIO%d, b: GPIO%d", 5+d.IntN(20), 5+d.IntN(20))
+		return
+	}
 	switch p.chip {
 	case "":
 		p.line = fmt.Sprintf("line: GPIO%d", 5+d.IntN(20))
@@ -153,6 +158,26 @@ func (d *dice) character(p *dicePoint) {
 	}
 	if p.kind == "sensor" {
 		p.more = ", every: " + d.one("1s", "2s", "1h")
+		return
+	}
+	if p.kind == "counter" || p.kind == "encoder" {
+		sometimes(fmt.Sprintf("topic: t/%d", d.IntN(30)))
+		sometimes("retain: false")
+		sometimes("label: Something")
+		if p.kind == "counter" {
+			sometimes("edges: both")
+			sometimes("type: meter, measures: energy, per_unit: " + d.one("1000", "800"))
+			sometimes("pull: up")
+			sometimes("debounce: 1ms")
+			sometimes("every: 1m")
+		} else {
+			sometimes("position: true")
+			sometimes("steps: 2")
+		}
+		p.more = ""
+		if len(more) > 0 {
+			p.more = ", " + strings.Join(more, ", ")
+		}
 		return
 	}
 	sometimes("active_low: true")
@@ -188,7 +213,7 @@ func (d *dice) text() string {
 	for _, c := range []string{"x", "y", "k"} {
 		fmt.Fprintf(&b, "  - {name: %s, %s}\n", d.names[c], *d.chips[c])
 	}
-	for _, kind := range []string{"input", "output", "sensor"} {
+	for _, kind := range []string{"input", "output", "sensor", "counter", "encoder"} {
 		first := true
 		for _, p := range d.points {
 			if p.kind != kind {
@@ -266,7 +291,7 @@ func same(was, is *config.Config) map[string]bool {
 	before, now := chipsOf(was), chipsOf(is)
 	a, b := itemsOf(was), itemsOf(is)
 	for i := range a {
-		if a[i].what != "input" && a[i].what != "output" {
+		if !slices.Contains([]string{"input", "output", "counter", "encoder"}, a[i].what) {
 			continue
 		}
 		names := pointIDs(is)
@@ -378,6 +403,9 @@ func (a *alive) untouched(was *config.Config, reconnected bool) {
 		for _, topic := range []string{topics.Availability(name), topics.Error(name)} { // a click before may become an event now
 			quiet[topic] = name
 		}
+		for _, leaf := range []string{"count", "energy", "power"} {
+			quiet[topics.Reading(name, leaf)] = name
+		}
 		p := at[name]
 		where := fmt.Sprintf("0x%02x %d", p.addr, p.offset)
 		if p.addr == 0 {
@@ -386,6 +414,18 @@ func (a *alive) untouched(was *config.Config, reconnected bool) {
 		pins[where] = name
 	}
 	if reconnected {
+		for i := range is.Bridge.Counters {
+			if p := is.Bridge.Counters[i].Sensor(); !p.Retain {
+				for _, topic := range topics.Readings(&p) {
+					delete(quiet, topic)
+				}
+			}
+		}
+		for _, p := range is.Bridge.Encoders {
+			if !p.Retain {
+				delete(quiet, topics.State(p.Name))
+			}
+		}
 		for _, p := range is.Bridge.Inputs {
 			if !p.Retain {
 				delete(quiet, topics.State(p.Name))

@@ -47,8 +47,13 @@ func (m *measure) total(unit string, perUnit float64) *sensors.Quantity {
 	if m.name == "" {
 		return nil
 	}
-	return &sensors.Quantity{Name: m.name, Class: m.class, Unit: unit, StateClass: "total_increasing",
-		Precision: min(max(int(math.Ceil(math.Log10(perUnit)-1e-9)), 0), 6)}
+	decimals := math.Log10(perUnit)
+	if whole := math.Round(decimals); math.Abs(decimals-whole) < 1e-9 {
+		decimals = whole
+	} else {
+		decimals = math.Ceil(decimals) + 1 // 3.58 tips for a mm: 0.28, 0.56, 0.84
+	}
+	return &sensors.Quantity{Name: m.name, Class: m.class, Unit: unit, StateClass: "total_increasing", Precision: min(max(int(decimals), 0), 6)}
 }
 
 // speed gives the rate's quantity; nil: there is none.
