@@ -87,5 +87,10 @@ func (p *Sensor) Expires(q *sensors.Quantity) time.Duration {
 	return silence + 3*p.Every + expireSlack
 }
 
+// holdsBack tells whether readings may stay away though they were measured.
+func (p *Sensor) holdsBack() bool {
+	return slices.ContainsFunc(p.Quantities, func(q sensors.Quantity) bool { return q.Heartbeat > 0 })
+}
+
 // expireSlack is what a reading may be late besides three missed measurements: a reconnect, for example.
 const expireSlack = 30 * time.Second

@@ -114,3 +114,30 @@ func TestExpires(t *testing.T) {
 		}
 	}
 }
+
+// Who has just begun to listen is told what may be held back for long, if the broker does not keep it.
+func TestHeldBackIsRestated(t *testing.T) {
+	held := func(topic string, json, retain bool, heartbeat time.Duration) Sensor {
+		return Sensor{Name: topic, JSON: json, Retain: retain, Quantities: []sensors.Quantity{{Name: "a", Heartbeat: heartbeat}, {Name: "b"}}}
+	}
+	c := &Config{Device: "shed", Sensors: []Sensor{held("json", true, false, time.Hour), held("plain", false, false, time.Hour),
+		held("kept", true, true, time.Hour), held("soon", true, false, 0), held("lost", true, false, time.Hour)}}
+	s, err := newState(c, About{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	for i := range c.Sensors {
+		s.step(sensors.Sample{Sensor: c.Sensors[i].Name, At: now, Readings: []sensors.Reading{{Quantity: "a", Value: 1}, {Quantity: "b", Value: 2}}}, now)
+	}
+	s.step(sensors.Sample{Sensor: "lost", At: now, Err: errUnread}, now)
+	s.send = nil
+	s.restate(false)
+	var got []string
+	for _, m := range s.send {
+		got = append(got, m.Topic+" "+string(m.Payload))
+	}
+	if want := []string{`gatewayd/shed/json {"a":1,"b":2}`, "gatewayd/shed/plain/a 1", "gatewayd/shed/plain/b 2"}; !slices.Equal(got, want) {
+		t.Errorf("told %q, want %q", got, want)
+	}
+}

@@ -29,6 +29,11 @@ func (s *state) restate(all bool) {
 			p.retell(s)
 		}
 	}
+	for i := range s.cfg.Sensors { // others measure soon, and tell it
+		if p := s.sensors[s.cfg.Sensors[i].Name]; p.err == nil && (all || !p.cfg.Retain) && p.cfg.holdsBack() {
+			p.retell(s)
+		}
+	}
 	for i := range s.cfg.Groups {
 		if g := &s.cfg.Groups[i]; all || !g.Retain {
 			s.targets[g.Name].retell(s)
