@@ -61,9 +61,12 @@ type aht struct {
 	last []byte
 }
 
-// openAHT costs 2 transfers, and 2 more for a part that is not calibrated yet.
+// openAHT costs 3 transfers, and 2 more for a part that is not calibrated yet.
 func openAHT(o Options, crc bool) (Sensor, error) {
 	a := &aht{dev: i2c.Dev{Bus: o.Bus, Addr: o.Addr}, crc: crc}
+	if err := a.notPort(); err != nil {
+		return nil, err
+	}
 	if err := a.dev.Tx([]byte{ahtReset}, nil); err != nil {
 		return nil, err
 	}
@@ -90,6 +93,22 @@ func openAHT(o Options, crc bool) (Sensor, error) {
 			o.Addr, status)
 	}
 	return a, nil
+}
+
+// notPort refuses a PCF8574A, which can have the same addresses: whatever is written to that switches its outputs. It reads as one byte again
+// and again, which an AHT20 never does, and an AHT10 only as zeros.
+func (a *aht) notPort() error {
+	buf := make([]byte, 6, 7)
+	if a.crc {
+		buf = buf[:7]
+	}
+	if err := a.dev.Tx(nil, buf); err != nil {
+		return err
+	}
+	if bytes.Count(buf, buf[:1]) == len(buf) && (a.crc || buf[0] != 0) {
+		return fmt.Errorf("the chip at %#02x reads as %#02x for ever: it is no AHT20 or AHT10, perhaps a PCF8574A", a.dev.Addr, buf[0])
+	}
+	return nil
 }
 
 func (a *aht) status() (byte, error) {

@@ -10,6 +10,8 @@ import (
 
 	"periph.io/x/conn/v3/i2c"
 	"periph.io/x/conn/v3/i2c/i2ctest"
+
+	"gatewayd/internal/i2csim/chip"
 )
 
 func init() {
@@ -83,10 +85,12 @@ func TestAHTPlayback(t *testing.T) {
 	right[6] = crc8(0xFF, right[:6])
 	wrong := slices.Clone(right)
 	wrong[3] ^= 1
-	open := []i2ctest.IO{{W: []byte{0xBA}}, {W: []byte{0x71}, R: []byte{0x18}}}
-	fresh := []i2ctest.IO{{W: []byte{0xBA}}, {W: []byte{0x71}, R: []byte{0x10}}, {W: []byte{0xBE, 8, 0}}, {W: []byte{0x71}, R: []byte{0x18}}}
+	open := []i2ctest.IO{{R: busy}, {W: []byte{0xBA}}, {W: []byte{0x71}, R: []byte{0x18}}}
+	fresh := []i2ctest.IO{{R: make([]byte, 6)}, {W: []byte{0xBA}}, {W: []byte{0x71}, R: []byte{0x10}}, {W: []byte{0xBE, 8, 0}}, {W: []byte{0x71}, R: []byte{0x18}}}
 	fresh10 := slices.Clone(fresh)
-	fresh10[2].W = []byte{0xE1, 8, 0}
+	fresh10[3].W = []byte{0xE1, 8, 0}
+	open10 := append([]i2ctest.IO{{R: busy[:6]}}, open[1:]...)
+	fresh[0].R = []byte{0x10, 0, 0, 0, 0, 0, crc8(0xFF, []byte{0x10, 0, 0, 0, 0, 0})}
 	start := i2ctest.IO{W: []byte{0xAC, 0x33, 0x00}}
 	for _, tt := range []struct {
 		name, driver string
@@ -97,7 +101,7 @@ func TestAHTPlayback(t *testing.T) {
 		{"not calibrated, busy", "aht20", append(slices.Clone(fresh), start, i2ctest.IO{R: busy}, i2ctest.IO{R: right}), nil},
 		{"spoilt", "aht20", append(slices.Clone(open), start, i2ctest.IO{R: wrong}), errCRC},
 		{"aht10", "aht10", append(slices.Clone(fresh10), start, i2ctest.IO{R: busy[:6]}, i2ctest.IO{R: right[:6]}, i2ctest.IO{R: right[:6]}), nil},
-		{"aht10, spoilt", "aht10", append(slices.Clone(open), start, i2ctest.IO{R: right[:6]}, i2ctest.IO{R: wrong[:6]}, i2ctest.IO{R: right[:6]}, i2ctest.IO{R: right[:6]}), nil},
+		{"aht10, spoilt", "aht10", append(slices.Clone(open10), start, i2ctest.IO{R: right[:6]}, i2ctest.IO{R: wrong[:6]}, i2ctest.IO{R: right[:6]}, i2ctest.IO{R: right[:6]}), nil},
 	} {
 		got, err := playback(t, tt.driver, 0x38, tt.ops)
 		if tt.want != nil {
@@ -172,6 +176,24 @@ func TestAHTStartSpoilt(t *testing.T) {
 			}
 			got, err := s.Measure(t.Context())
 			wantReadings(t, got, err, 0.01, 35, 50)
+		})
+	}
+}
+
+// Whatever is written to a PCF8574A switches its outputs.
+func TestAHTLeavesPortsAlone(t *testing.T) {
+	for _, driver := range []string{"aht20", "aht10"} {
+		b, sim := newSim(t, "pcf8574", 0x38)
+		simDo(t, b, "0x38 input 3 low")
+		_, err := Lookup(driver).Open(Options{Bus: sim, Addr: 0x38})
+		if err == nil || !strings.Contains(err.Error(), "perhaps a PCF8574A") {
+			t.Errorf("%s: got error %v", driver, err)
+		}
+		b.Do(0x38, func(c chip.Chip) error {
+			if latch, err := chip.Get(c, "latch", nil); latch != "0xff" {
+				t.Errorf("%s: the outputs are %s (%v), want 0xff", driver, latch, err)
+			}
+			return nil
 		})
 	}
 }

@@ -53,14 +53,14 @@ const (
 
 func lm75Kind(bits int, set byte) *thermometerKind {
 	return &thermometerKind{
-		value:   lmValue,
-		config:  lmConfig,
-		set:     []byte{set},
-		mask:    []byte{0x7F}, // TMP75: the highest begins a single measurement
-		first:   lmFirst,
-		celsius: left(bits, 1/float64(int(1)<<(bits-8))),
-		check:   checkLM75,
-		lost:    "; or it is no LM75: a TMP102, ADS1115 or INA219 can have the address too",
+		value:    lmValue,
+		config:   lmConfig,
+		settings: []byte{set},
+		mask:     []byte{0x7F}, // TMP75: the highest begins a single measurement
+		first:    lmFirst,
+		celsius:  left(bits, 1/float64(int(1)<<(bits-8))),
+		check:    checkLM75,
+		lost:     "; or it is no LM75: a TMP102, ADS1115 or INA219 can have the address too",
 	}
 }
 

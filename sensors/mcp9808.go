@@ -46,11 +46,11 @@ const (
 )
 
 var mcp9808Kind = &thermometerKind{
-	value:  mcp9808Value,
-	config: mcp9808Config,
-	set:    []byte{mcp9808Set1, mcp9808Set2},
-	mask:   []byte{0xFF, mcp9808Mask2},
-	first:  mcp9808First,
+	value:    mcp9808Value,
+	config:   mcp9808Config,
+	settings: []byte{mcp9808Set1, mcp9808Set2},
+	mask:     []byte{0xFF, mcp9808Mask2},
+	first:    mcp9808First,
 	// 5.1.3: the highest three bits are alarms.
 	celsius: func(raw uint16) float64 { return left(13, 0.0625)(raw << 3) },
 	check: func(dev *i2c.Dev) error {

@@ -14,11 +14,11 @@ import (
 // read back after each value: one that has lost its power since may say anything.
 type thermometerKind struct {
 	value, config byte                     // registers
-	set           []byte                   // what config is set to, one byte or two, high byte first
+	settings      []byte                   // what config is set to, one byte or two, high byte first
 	mask          []byte                   // the bits of config that read as they were written
 	first         time.Duration            // until there is a value, after config was set
 	celsius       func(raw uint16) float64 // of the register's content
-	check         func(dev *i2c.Dev) error // whether it is this part, before anything is written
+	check         func(dev *i2c.Dev) error // whether it is this part; it writes to nothing else
 	lost          string                   // what other settings may mean, beside lost power
 }
 
@@ -43,7 +43,7 @@ func (k *thermometerKind) open(o Options) (Sensor, error) {
 
 func (t *thermometer) configure() error {
 	t.set = false
-	if err := t.dev.Tx(append([]byte{t.config}, t.thermometerKind.set...), nil); err != nil {
+	if err := t.dev.Tx(append([]byte{t.config}, t.settings...), nil); err != nil {
 		return err
 	}
 	t.set, t.ready = true, time.Now().Add(t.first)
@@ -52,7 +52,7 @@ func (t *thermometer) configure() error {
 
 // verify reads the settings back.
 func (t *thermometer) verify() error {
-	want := t.thermometerKind.set
+	want := t.settings
 	got := make([]byte, len(want))
 	if err := t.dev.Tx([]byte{t.config}, got); err != nil {
 		return err

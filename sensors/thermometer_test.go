@@ -35,7 +35,7 @@ var lm75On = map[byte][]byte{0: {0, 0}, 1: {0}, 2: {0x4B, 0}, 3: {0x50, 0}}
 func init() {
 	for name := range thermometers {
 		parts[name] = func() i2c.Bus { return newWordChip(name) }
-		bytes := len(thermometers[name].kind.set)
+		bytes := len(thermometers[name].kind.settings)
 		costs[name] = cost{
 			each:  []transfer{{1, 2}, {1, 2}, {1, bytes}},
 			least: []transfer{{1, 2}},

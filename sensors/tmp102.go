@@ -54,12 +54,12 @@ const (
 )
 
 var tmp102Kind = &thermometerKind{
-	value:   tmp102Value,
-	config:  tmp102Config,
-	set:     []byte{tmp102Set1, tmp102Set2},
-	mask:    []byte{tmp102Mask1, tmp102Mask2},
-	first:   tmp102First,
-	celsius: left(12, 0.0625), // SBOS397H 7.3.1
+	value:    tmp102Value,
+	config:   tmp102Config,
+	settings: []byte{tmp102Set1, tmp102Set2},
+	mask:     []byte{tmp102Mask1, tmp102Mask2},
+	first:    tmp102First,
+	celsius:  left(12, 0.0625), // SBOS397H 7.3.1
 	check: func(dev *i2c.Dev) error {
 		config, err := word(dev, tmp102Config)
 		if err == nil && config&(tmp102Always|tmp102Never) != tmp102Always {
@@ -89,12 +89,12 @@ const (
 )
 
 var tmp117Kind = &thermometerKind{
-	value:   tmp117Value,
-	config:  tmp117Config,
-	set:     []byte{tmp117Set1, tmp117Set2},
-	mask:    []byte{tmp117Mask1, tmp117Mask2},
-	first:   tmp117First,
-	celsius: left(16, 0.0078125), // 7.6.2
+	value:    tmp117Value,
+	config:   tmp117Config,
+	settings: []byte{tmp117Set1, tmp117Set2},
+	mask:     []byte{tmp117Mask1, tmp117Mask2},
+	first:    tmp117First,
+	celsius:  left(16, 0.0078125), // 7.6.2
 	check: func(dev *i2c.Dev) error {
 		id, err := word(dev, tmp117ID)
 		if err == nil && id&tmp117PartMsk != tmp117Part {
