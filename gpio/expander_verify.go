@@ -59,6 +59,9 @@ func (e *expander) suspicious(s expanderSample) bool {
 			return true // perhaps they are outputs no more
 		}
 	}
+	if e.kind.captures && bits.OnesCount16(changed&e.known&e.want[exPull]) > 1 {
+		return true // several at once went low: the pull-ups may be gone
+	}
 	switch {
 	case s.flagged != 0:
 		return false // it had its interrupts, so it has the rest
@@ -67,7 +70,7 @@ func (e *expander) suspicious(s expanderSample) bool {
 	case !e.kind.captures:
 		return s.pins == 0 && changed != 0 || bits.OnesCount16(changed&e.known) > 1 // perhaps nothing was heard at all
 	}
-	return bits.OnesCount16(changed&e.known&e.want[exPull]) > 1 // several at once went low: the pull-ups may be gone
+	return false
 }
 
 // verify compares the chip's registers with ours and repairs them. The sample is from afterwards, and of a chip that is as it should be.

@@ -109,6 +109,10 @@ func (o *oracle) event(e gpio.Event) {
 		if e.Fault != nil {
 			o.lie(p, e, "its pin follows")
 		}
+	case e.Edge && p.addr != 0 && !p.cfg.Level(e.Active) && p.wire.unpulled(p.addr, p.cfg, e.At.Add(-p.cfg.Debounce-edgeAge)):
+		// A write that was meant for another chip has taken the pull-up away, and the interrupt tells of the change as of any other: where
+		// nothing else shows, that is a press.
+		delete(o.credits, e.Line)
 	case e.Edge:
 		high := p.cfg.Level(e.Active)
 		if !o.was(e.Line, high, e.At.Add(-p.cfg.Debounce-edgeAge)) {
@@ -152,8 +156,7 @@ func (o *oracle) lie(p spot, e gpio.Event, why string) {
 	o.t.Errorf("%v: %s is told %+v: %s", time.Now().Format("15:04:05.000000"), e.Line, e, why)
 	if p.addr != 0 {
 		o.t.Logf("the last transfers:\n%s\nthe log:\n%s", p.wire.last(p.addr, 30), strings.Join(o.logged[max(0, len(o.logged)-8):], "\n"))
-		h := p.wire.truth[p.addr]
-		for _, r := range h[max(0, len(h)-5):] {
+		for _, r := range p.wire.registersOf(p.addr, 5) {
 			o.t.Logf("%v there %v iodir %04x olat %04x gppu %04x ipol %04x", r.at.Format("15:04:05.000000"), r.there, r.iodir, r.latch, r.gppu, r.ipol)
 		}
 	}

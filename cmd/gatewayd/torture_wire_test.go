@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -188,7 +189,7 @@ func (w *wire) compare(addr uint16, was, is *registers) {
 		all := w.wishes[l.Name]
 		ok := len(all) == 0 && high == l.Level(false)
 		for i, x := range all {
-			ok = ok || x.high == high && (i == len(all)-1 || is.at.Sub(x.at) < 3*time.Second)
+			ok = ok || x.high == high && (i == len(all)-1 || is.at.Sub(all[i+1].at) < 3*time.Second) // the latest, or not overtaken for long
 		}
 		if !ok {
 			w.t.Errorf("%v: %s is driven %v, which nobody wished: %+v\n%s", is.at.Format("15:04:05.000000"), l.Name, high, all, w.recent(addr, 30))
@@ -197,6 +198,31 @@ func (w *wire) compare(addr uint16, was, is *registers) {
 	if other := ^is.iodir &^ claimed; other != 0 && !w.dirty[addr] {
 		w.t.Errorf("%v: at %#x lines %04x are driven that are nobody's\n%s", is.at.Format("15:04:05.000000"), addr, other, w.recent(addr, 30))
 	}
+}
+
+// registersOf gives the latest that was noted of a chip.
+func (w *wire) registersOf(addr uint16, n int) []registers {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	h := w.truth[addr]
+	return slices.Clone(h[max(0, len(h)-n):])
+}
+
+// unpulled tells whether a working chip was without a line's pull-up, alone, at some time since then.
+func (w *wire) unpulled(addr uint16, line gpio.LineConfig, since time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	h := w.truth[addr]
+	for i := len(h) - 1; i > 0 && line.Pull == gpio.PullUp; i-- {
+		r, was := &h[i], &h[i-1]
+		if r.there && was.there && was.gppu>>line.Offset&1 != 0 && r.gppu>>line.Offset&1 == 0 && r.iodir == was.iodir && r.latch == was.latch && r.iodir != 0xffff {
+			return true
+		}
+		if !r.at.After(since) {
+			return false
+		}
+	}
+	return false
 }
 
 // drove tells whether a chip has driven a line to a level at some time since then.
