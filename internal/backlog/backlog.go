@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"gatewayd/internal/clock"
+	"gatewayd/internal/disk"
 )
 
 // Bounds, unless a configuration says otherwise.
@@ -113,7 +114,7 @@ func New(cfg Config) *Backlog {
 	}
 	b.boot = fmt.Sprintf("%08x", crc32.Checksum([]byte(cfg.Boot), castagnoli))
 	if cfg.File != "" {
-		b.file = &journal{path: cfg.File, disk: disk{}}
+		b.file = &journal{path: cfg.File, disk: disk.Real{}}
 		b.load()
 	}
 	return b

@@ -2,19 +2,19 @@ package backlog
 
 import (
 	"errors"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
+
+	"gatewayd/internal/disk"
 )
 
 // journal is the file. After an error nobody knows what it holds, until replace or remove has been right.
 type journal struct {
 	path    string
-	disk    files
-	open    file // nil: it is not
-	exists  bool // under its name
+	disk    disk.Disk
+	open    disk.File // nil: it is not
+	exists  bool      // under its name
 	size    int
 	dirty   bool      // something was written that a power cut may take
 	fresh   bool      // as it may its name
@@ -89,7 +89,7 @@ func (j *journal) unsure(empty bool) bool {
 // append adds lines, for which it makes the file if there is none. They outlive the program then, and a power cut after sync.
 func (j *journal) append(lines []byte) error {
 	if j.open == nil {
-		f, err := j.disk.append(j.path)
+		f, err := j.disk.Append(j.path)
 		if err != nil {
 			return err
 		}
@@ -110,7 +110,7 @@ func (j *journal) sync() error {
 		j.dirty = false
 	}
 	if j.fresh {
-		if err := j.disk.syncFolder(filepath.Dir(j.path)); err != nil {
+		if err := j.disk.SyncFolder(filepath.Dir(j.path)); err != nil {
 			return err
 		}
 		j.fresh = false
@@ -122,10 +122,10 @@ func (j *journal) sync() error {
 func (j *journal) replace(lines []byte) error {
 	j.close()
 	fresh := j.path + ".new"
-	if err := j.disk.remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) { // left by a crash
+	if err := j.disk.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) { // left by a crash
 		return err
 	}
-	f, err := j.disk.append(fresh)
+	f, err := j.disk.Append(fresh)
 	if err != nil {
 		return err
 	}
@@ -133,11 +133,11 @@ func (j *journal) replace(lines []byte) error {
 		err = f.Sync()
 	}
 	if err == nil {
-		err = j.disk.rename(fresh, j.path)
+		err = j.disk.Rename(fresh, j.path)
 	}
 	if err != nil {
 		f.Close()
-		j.disk.remove(fresh) // a disk that is full has need of the room
+		j.disk.Remove(fresh) // a disk that is full has need of the room
 		return err
 	}
 	j.open, j.exists, j.size, j.dirty, j.fresh = f, true, len(lines), false, true
@@ -147,7 +147,7 @@ func (j *journal) replace(lines []byte) error {
 // remove has the file be gone, for sure.
 func (j *journal) remove() error {
 	j.close()
-	err := j.disk.remove(j.path)
+	err := j.disk.Remove(j.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -160,34 +160,4 @@ func (j *journal) close() {
 		j.open.Close() // what matters was synced
 		j.open = nil
 	}
-}
-
-// files is what a journal does to the disk.
-type files interface {
-	append(path string) (file, error) // makes it if there is none
-	rename(from, to string) error
-	remove(path string) error
-	syncFolder(path string) error
-}
-
-type file interface {
-	io.WriteCloser
-	Sync() error
-}
-
-type disk struct{}
-
-func (disk) append(path string) (file, error) {
-	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-}
-func (disk) rename(from, to string) error { return os.Rename(from, to) }
-func (disk) remove(path string) error     { return os.Remove(path) }
-
-func (disk) syncFolder(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return f.Sync()
 }

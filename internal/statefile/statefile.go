@@ -11,6 +11,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"gatewayd/internal/disk"
 )
 
 // ErrDamaged is of a file that is not as Save left it, or that another version of this program wrote.
@@ -64,15 +66,15 @@ func unpack(data []byte) ([]byte, error) {
 
 // Save replaces the content. When it returns nil the new one is on the disk; after an error, a crash or a power cut the old one is
 // there, or the new. It blocks as long as the disk does. Of several callers at a time for one path one has to be enough.
-func Save(path string, content []byte) error { return save(disk{}, path, content) }
+func Save(path string, content []byte) error { return save(disk.Real{}, path, content) }
 
 // save writes a file of its own beside the old one, and has it take the place of that when all of it is on the disk.
-func save(d files, path string, content []byte) error {
+func save(d disk.Disk, path string, content []byte) error {
 	fresh := path + ".new"
-	if err := d.remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) { // left by a crash
+	if err := d.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) { // left by a crash
 		return err
 	}
-	f, err := d.create(fresh)
+	f, err := d.Create(fresh)
 	if err != nil {
 		return err
 	}
@@ -84,41 +86,11 @@ func save(d files, path string, content []byte) error {
 		err = cerr
 	}
 	if err == nil {
-		err = d.rename(fresh, path)
+		err = d.Rename(fresh, path)
 	}
 	if err != nil {
-		d.remove(fresh) // a disk that is full has need of the room
+		d.Remove(fresh) // a disk that is full has need of the room
 		return err
 	}
-	return d.syncFolder(filepath.Dir(path)) // else the power cut may undo the rename
-}
-
-// files is what save does to the disk.
-type files interface {
-	create(path string) (file, error) // fails if there is one
-	rename(from, to string) error
-	remove(path string) error
-	syncFolder(path string) error
-}
-
-type file interface {
-	io.WriteCloser
-	Sync() error
-}
-
-type disk struct{}
-
-func (disk) create(path string) (file, error) {
-	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-}
-func (disk) rename(from, to string) error { return os.Rename(from, to) }
-func (disk) remove(path string) error     { return os.Remove(path) }
-
-func (disk) syncFolder(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return f.Sync()
+	return d.SyncFolder(filepath.Dir(path)) // else the power cut may undo the rename
 }

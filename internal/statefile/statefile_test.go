@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gatewayd/internal/disk/disktest"
 )
 
 func TestSaveLoad(t *testing.T) {
@@ -87,99 +89,31 @@ func TestFaults(t *testing.T) {
 		if err := Save(path, []byte("old")); err != nil {
 			t.Fatal(err)
 		}
-		d := &faulty{at: at}
-		err := save(d, path, []byte("new"))
+		n, failed := 0, ""
+		err := save(&disktest.Faulty{Fails: func(what string) error {
+			if n++; n-1 != at {
+				return nil
+			}
+			failed = what
+			return syscall.ENOSPC
+		}}, path, []byte("new"))
 		got, lerr := Load(path)
 		if lerr != nil || string(got) != "old" && string(got) != "new" {
-			t.Errorf("operation %d (%s): got %q, %v", at, d.failed, got, lerr)
+			t.Errorf("operation %d (%s): got %q, %v", at, failed, got, lerr)
 		}
-		if want := d.failed != ""; (err != nil) != want {
-			t.Errorf("operation %d (%s): error %v", at, d.failed, err)
+		if want := failed != ""; (err != nil) != want {
+			t.Errorf("operation %d (%s): error %v", at, failed, err)
 		}
 		if err == nil && string(got) != "new" {
 			t.Errorf("no error, and the old content")
 		}
-		if names := listed(t, filepath.Dir(path)); names != "state" && d.failed != "remove" {
-			t.Errorf("operation %d (%s) leaves %s", at, d.failed, names)
+		if names := listed(t, filepath.Dir(path)); names != "state" && failed != "remove" {
+			t.Errorf("operation %d (%s) leaves %s", at, failed, names)
 		}
 		if err := Save(path, []byte("newer")); err != nil {
-			t.Errorf("operation %d (%s), the next: %v", at, d.failed, err)
+			t.Errorf("operation %d (%s), the next: %v", at, failed, err)
 		}
 	}
-}
-
-// faulty fails one operation, as a full or a broken disk does.
-type faulty struct {
-	disk
-	at     int
-	n      int
-	failed string
-}
-
-func (d *faulty) next(what string) error {
-	d.n++
-	if d.n-1 == d.at && d.failed == "" {
-		d.failed = what
-		return syscall.ENOSPC
-	}
-	return nil
-}
-
-func (d *faulty) create(path string) (file, error) {
-	if err := d.next("create"); err != nil {
-		return nil, err
-	}
-	f, err := d.disk.create(path)
-	return &faultyFile{f, d}, err
-}
-
-func (d *faulty) rename(from, to string) error {
-	if err := d.next("rename"); err != nil {
-		return err
-	}
-	return d.disk.rename(from, to)
-}
-
-func (d *faulty) remove(path string) error {
-	if err := d.next("remove"); err != nil {
-		return err
-	}
-	return d.disk.remove(path)
-}
-
-func (d *faulty) syncFolder(path string) error {
-	if err := d.next("folder"); err != nil {
-		return err
-	}
-	return d.disk.syncFolder(path)
-}
-
-type faultyFile struct {
-	file
-	d *faulty
-}
-
-func (f *faultyFile) Write(p []byte) (int, error) {
-	if err := f.d.next("write"); err != nil {
-		n, _ := f.file.Write(p[:len(p)/2])
-		return n, err
-	}
-	return f.file.Write(p)
-}
-
-func (f *faultyFile) Sync() error {
-	if err := f.d.next("sync"); err != nil {
-		return err
-	}
-	return f.file.Sync()
-}
-
-func (f *faultyFile) Close() error {
-	cerr := f.file.Close()
-	if err := f.d.next("close"); err != nil {
-		return err
-	}
-	return cerr
 }
 
 // A process that is killed at any moment leaves what it saved last, or what it was just saving.
