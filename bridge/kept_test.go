@@ -78,17 +78,25 @@ func (h *crashHouse) step(in any) {
 
 // until lets time pass, with a gateway that runs.
 func (h *crashHouse) until(t time.Time) {
-	for n := 0; !h.next.IsZero() && !h.next.After(t); n++ {
-		if n > 1000 {
-			h.t.Fatal("one tick after the other")
-		}
-		if h.next.After(h.now) {
-			h.now = h.next
-		}
+	untilThen(h.t, &h.now, &h.next, t, func() {
 		h.step(tick{})
 		h.late()
+	})
+}
+
+// untilThen has it be end, after each tick that is due till then.
+func untilThen(t testing.TB, now, next *time.Time, end time.Time, tick func()) {
+	t.Helper()
+	for n := 0; !next.IsZero() && !next.After(end); n++ {
+		if n > 5000 {
+			t.Fatal("one tick after the other")
+		}
+		if next.After(*now) {
+			*now = *next
+		}
+		tick()
 	}
-	h.now = t
+	*now = end
 }
 
 func (h *crashHouse) late() {

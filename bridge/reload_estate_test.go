@@ -255,18 +255,10 @@ func (w *estate) link(up bool) {
 
 // pass lets time go by.
 func (w *estate) pass(d time.Duration) {
-	end := w.now.Add(d)
-	for n := 0; !w.next.IsZero() && !w.next.After(end); n++ {
-		if n > 5000 {
-			w.t.Fatal("one tick after the other")
-		}
-		if w.next.After(w.now) {
-			w.now = w.next
-		}
+	untilThen(w.t, &w.now, &w.next, w.now.Add(d), func() {
 		w.step(tick{})
 		w.settle()
-	}
-	w.now = end
+	})
 }
 
 // reload goes over to another plan, as the program does.

@@ -14,15 +14,21 @@ import (
 	"gatewayd/internal/statefile"
 )
 
+// sticky has a chip of the kernel's be one that can hang; it gives the one that was opened last.
+func (b *bench) sticky(label string) func() *stuck {
+	var hangs *stuck
+	b.wraps[label] = func(c gpio.Chip) gpio.Chip {
+		hangs = &stuck{Chip: c}
+		return hangs
+	}
+	return func() *stuck { return hangs }
+}
+
 // A chip whose place changes while a call to it hangs does not hold up the one that takes its place, is named, and has nothing more to
 // say when the call returns.
 func TestReloadHangs(t *testing.T) {
 	b := newBench(t)
-	var hangs *stuck
-	b.wraps["k1"] = func(c gpio.Chip) gpio.Chip {
-		hangs = &stuck{Chip: c}
-		return hangs
-	}
+	hangs := b.sticky("k1")
 	const text = `
 home_assistant: {discovery: false}
 chips: [{name: more, type: gpiochip, label: k1}]
@@ -31,7 +37,7 @@ outputs: [{name: bulb, chip: more, line: 0}, {name: lamp, line: GPIO22}]
 `
 	a := newAlive(t, b, text, manner{})
 	wait := make(chan struct{})
-	hangs.stick(wait)
+	hangs().stick(wait)
 	a.send("gatewayd/shed/bulb/set", "ON") // the call for it does not return
 	await(t, 10*time.Second, "the pin", func() bool { return b.sims["k1"].Level(0) })
 	b.sims["k2"].Drive(6, true)
@@ -57,7 +63,7 @@ outputs: [{name: bulb, chip: more, line: 0}, {name: lamp, line: GPIO22}]
 	a.wants("gatewayd/shed/bulb", "OFF")
 	a.published()
 	b.sims["k1"].Drive(5, true) // is nobody's
-	hangs.stick(nil)
+	hangs().stick(nil)
 	close(wait)
 	await(t, 5*time.Second, "it has ended", func() bool { return a.g.leaving[0].member.ended() })
 	time.Sleep(100 * time.Millisecond)
@@ -184,11 +190,7 @@ func TestReloadWhileStopping(t *testing.T) {
 // is not told of it.
 func TestReloadAwayFromHang(t *testing.T) {
 	b := newBench(t)
-	var hangs *stuck
-	b.wraps["k1"] = func(c gpio.Chip) gpio.Chip {
-		hangs = &stuck{Chip: c}
-		return hangs
-	}
+	hangs := b.sticky("k1")
 	const text = `
 home_assistant: {discovery: false}
 chips: [{name: more, type: gpiochip, label: k1}]
@@ -198,7 +200,7 @@ rules: [{when: door, do: toggle, output: lamp}]
 `
 	a := newAlive(t, b, text, manner{})
 	wait := make(chan struct{})
-	hangs.stick(wait)
+	hangs().stick(wait)
 	a.send("gatewayd/shed/bulb/set", "ON") // the call for it does not return
 	await(t, 10*time.Second, "the pin", func() bool { return b.sims["k1"].Level(0) })
 	b.sims["k1"].Drive(5, true) // waits for the bank
@@ -206,7 +208,7 @@ rules: [{when: door, do: toggle, output: lamp}]
 		t.Errorf("says %q, want %q", got, want)
 	}
 	a.settled()
-	hangs.stick(nil)
+	hangs().stick(nil)
 	close(wait)
 	a.wants("gatewayd/shed/bulb", "ON")
 	time.Sleep(100 * time.Millisecond)
