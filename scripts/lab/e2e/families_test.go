@@ -45,7 +45,9 @@ rules:
 	}
 	time.Sleep(100 * time.Millisecond)
 	for _, on := range []bool{true, false, true} {
+		mark := o.mark()
 		i2c.press("0x21", "p13")
+		eventually(t, "the press is told", func() bool { return slices.Equal(o.changes(mark, root+"b1"), []string{"ON", "OFF"}) })
 		for _, p := range []string{"l1", "l3", "l4", "l5"} {
 			o.shows(root+p, map[bool]string{true: "ON", false: "OFF"}[on])
 		}
