@@ -174,6 +174,7 @@ func (d *kernelDevice) measure(ctx context.Context, kernel attributes, channels 
 	if err := d.still(kernel); err != nil {
 		return nil, err
 	}
+	kernel = kernel.once()
 	for i := range channels {
 		if err := ctx.Err(); err != nil {
 			return nil, err

@@ -40,6 +40,26 @@ func (o *Options) kernel() attributes {
 // attributes reads files that hold one short text each.
 type attributes struct{ kernelFiles }
 
+// once gives the same files, each of which is read once.
+func (a attributes) once() attributes { return attributes{&memo{a.kernelFiles, map[string][]byte{}}} }
+
+// memo remembers what files said.
+type memo struct {
+	kernelFiles
+	said map[string][]byte
+}
+
+func (m *memo) read(path string) ([]byte, error) {
+	if b, known := m.said[path]; known {
+		return b, nil
+	}
+	b, err := m.kernelFiles.read(path)
+	if err == nil {
+		m.said[path] = b
+	}
+	return b, err
+}
+
 // text gives what an attribute says, without the line's end. The error says which file it is.
 func (a attributes) text(path string) (string, error) {
 	b, err := a.read(path)
