@@ -129,7 +129,7 @@ func (c *catalogue) shows(e Entity, point string, qos byte, can []string) *showi
 func (c *catalogue) component(s *showing, platform, part, name, class string) component {
 	e := c.entity(s.ID, part, platform, s.point)
 	e.point = s.point
-	if platform == "sensor" {
+	if platform == "sensor" || platform == "binary_sensor" && part != "" {
 		e.EntityID += "_" + slug(part)
 	}
 	e.Name = naming(apart(s.book.Device.Name, name))

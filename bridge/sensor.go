@@ -3,6 +3,7 @@ package bridge
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -80,10 +81,10 @@ func (s *state) sample(in *sensors.Sample) {
 		if n < 0 || !finite(r.Value) || r.Quiet && p.last[n] != nil {
 			continue
 		}
-		p.last[n], p.at = decimal(r.Value, p.cfg.Quantities[n].Precision), in.At
+		p.last[n], p.at = spoken(&p.cfg.Quantities[n], r.Value), in.At
 		p.tell(s, n)
 		if p.cfg.Keep {
-			s.send[len(s.send)-1].Late = p.late[n].reading(p.last[n], in.At)
+			s.send[len(s.send)-1].Late = p.late[n].reading(asJSON(p.last[n]), in.At)
 		}
 	}
 }
@@ -99,6 +100,25 @@ func (p *sensor) retell(s *state) {
 	for n := range p.topics {
 		p.tell(s, n)
 	}
+}
+
+// spoken is a reading as it is told: ON or OFF of a quantity that is a flag.
+func spoken(q *sensors.Quantity, v float64) []byte {
+	switch {
+	case !q.Flag:
+		return decimal(v, q.Precision)
+	case v != 0:
+		return []byte("ON")
+	}
+	return []byte("OFF")
+}
+
+// asJSON is what was told of a quantity as a value in JSON.
+func asJSON(told []byte) []byte {
+	if told[0] == 'O' {
+		return fmt.Appendf(nil, "%q", told)
+	}
+	return told
 }
 
 // decimal writes a value with that many decimals, and zero without a sign.

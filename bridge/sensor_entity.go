@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"gatewayd/sensors"
@@ -20,13 +21,18 @@ func (p *Sensor) Shown() Entity {
 
 // ShownReading gives how one of the sensor's quantities is shown: as the sensor, with the quantity in its name and a class of its own.
 // The name is not completed with what it ends in already: "Attic temperature" is that of the temperature, and the humidity beside it
-// is "Attic humidity".
+// is "Attic humidity". A flag is a binary sensor.
 func (p *Sensor) ShownReading(q *sensors.Quantity) Entity {
 	e := p.Shown()
 	if e.DeviceClass == "" || e.DeviceClass != NoComponent && len(p.Quantities) != 1 {
 		e.DeviceClass = q.Class
 	}
-	if e.DeviceClass != NoComponent && !ClassFits(e.DeviceClass, q.Unit) {
+	fits := ClassFits(e.DeviceClass, q.Unit)
+	if q.Flag {
+		e.Component = "binary_sensor"
+		fits = slices.Contains(DeviceClasses(e.Component), e.DeviceClass)
+	}
+	if e.DeviceClass != NoComponent && !fits {
 		e.DeviceClass = ""
 	}
 	e.Name = p.readingName(e.Name, q)

@@ -28,7 +28,7 @@ func (p *sensor) message(s *state, in *sensors.Sample) {
 		p.last[i] = nil
 		for _, r := range in.Readings {
 			if q := &p.cfg.Quantities[i]; r.Quantity == q.Name && finite(r.Value) {
-				p.last[i] = decimal(r.Value, q.Precision)
+				p.last[i] = spoken(q, r.Value)
 			}
 		}
 	}
@@ -50,7 +50,7 @@ func (p *sensor) object() (object []byte) {
 			object[0] = '{'
 		}
 		object = append(append(append(object, '"'), p.cfg.Quantities[i].Name...), `":`...)
-		object = append(object, value...)
+		object = append(object, asJSON(value)...)
 	}
 	if object != nil {
 		object = append(object, '}')

@@ -349,3 +349,18 @@ type constant string
 
 func (c constant) read(string) ([]byte, error) { return []byte(c), nil }
 func (constant) write(string, string) error    { return nil }
+
+// What is named before its device is there is announced as it will be.
+func TestStandard(t *testing.T) {
+	for name, want := range map[string]string{"temperature": "°C", "voltage0": "V", "voltage0_1": "V", "temperature_core_0": "°C", "object_temperature": "°C", "pm25": "μg/m³", "fan2": "rpm",
+		"carbon_dioxide": "ppm", "under_voltage": "flag", "uptime": "s", "nonsense": "", "nonsense_7": "", "concentration": ""} {
+		q := Standard(name)
+		got := q.Unit
+		if q.Flag {
+			got = "flag"
+		}
+		if got != want || q.Name != name {
+			t.Errorf("%s: got %+v, want %s", name, q, want)
+		}
+	}
+}

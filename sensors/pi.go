@@ -24,7 +24,7 @@ func init() {
 			sources, err := piSources(o)
 			return quantitiesOf(sources), err
 		},
-		Example: "measures: [temperature, memory, disk, under_voltage]",
+		Example: "disk: /",
 		Open: func(o Options) (Sensor, error) {
 			sources, err := piSources(o)
 			if err != nil {

@@ -1,5 +1,10 @@
 package sensors
 
+import (
+	"slices"
+	"strings"
+)
+
 // Quantities that many drivers measure, so that their names, classes and units are the same everywhere.
 var (
 	temperature = Quantity{Name: "temperature", Class: "temperature", Unit: "°C", StateClass: "measurement", Precision: 2}
@@ -15,13 +20,38 @@ var (
 
 var standard = []Quantity{temperature, humidity, pressure, illuminance, voltage, current, power, co2, vocIndex}
 
-// Standard gives the quantity that is called so, for devices that are not there to be asked: those that drivers share, or one without
-// unit and class.
+// Standard gives the quantity that is called so, for devices that are not there to be asked: those that drivers share, or that the
+// kernel's devices have, also with an index or a label; or one without unit and class.
 func Standard(name string) Quantity {
-	for _, q := range standard {
-		if q.Name == name {
-			return q
+	if q, known := named(name); known {
+		return q
+	}
+	for base := name; base != ""; {
+		if q, known := named(strings.TrimRight(base, "0123456789")); known && !q.Flag {
+			return q.as(name)
 		}
+		base = base[:max(0, strings.LastIndex(base, "_"))]
 	}
 	return Quantity{Name: name, StateClass: "measurement", Precision: 2}
+}
+
+// named gives a quantity by its very name.
+func named(name string) (Quantity, bool) {
+	for _, f := range piFlags {
+		if f.name == name {
+			return piFlag(name), true
+		}
+	}
+	all := append(slices.Clone(standard), piFrequency, piLoad, piUptime, piShare("memory"), piShare("disk"))
+	for _, kinds := range []map[string]kernelKind{hwmonKinds, iioSubstances, iioKinds} {
+		for _, k := range kinds {
+			all = append(all, k.Quantity)
+		}
+	}
+	for _, q := range all {
+		if q.Name == name && name != "concentration" { // there are two
+			return q, true
+		}
+	}
+	return Quantity{}, false
 }

@@ -98,13 +98,13 @@ func (s *sensor) choose(d *draft) {
 	if s.unknown = s.bad["measures"] || s.bad["quantities"]; s.unknown {
 		return
 	}
-	var offered []sensors.Quantity
+	var there []sensors.Quantity
 	var err error
 	if s.driver.Check != nil {
 		err = s.driver.Check(s.options())
 	}
 	if err == nil {
-		offered, err = s.driver.Quantities(s.options())
+		there, err = offered.of(s)
 	}
 	if wrong := (*sensors.WrongSetting)(nil); errors.As(err, &wrong) {
 		s.unknown = true
@@ -118,10 +118,10 @@ func (s *sensor) choose(d *draft) {
 			return
 		}
 		for _, name := range s.measures {
-			offered = append(offered, sensors.Standard(name))
+			there = append(there, sensors.Standard(name))
 		}
 	}
-	s.told = s.wanted(d, offered)
+	s.told = s.wanted(d, there)
 	for _, q := range s.treated {
 		s.treat(d, q)
 	}
@@ -189,6 +189,11 @@ func (s *sensor) treat(d *draft, q *quantity) {
 		return
 	}
 	t := &s.told[at]
+	for _, k := range []string{"unit", "precision"} {
+		if t.Flag && q.has(k) {
+			q.errorf(&d.notes, k, "%s is ON or OFF: remove this key", q.of)
+		}
+	}
 	if q.has("unit") {
 		t.Unit = q.unit
 		if !q.has("device_class") && !bridge.ClassFits(t.Class, t.Unit) {
@@ -199,6 +204,10 @@ func (s *sensor) treat(d *draft, q *quantity) {
 	case !q.has("device_class"):
 	case q.class == bridge.NoComponent:
 		t.Class = ""
+	case t.Flag && slices.Contains(bridge.DeviceClasses("binary_sensor"), q.class):
+		t.Class = q.class
+	case t.Flag:
+		q.errorf(&d.notes, "device_class", "%s is not a device class of what is ON or OFF%s", quote(q.class), didYouMean(q.class, bridge.DeviceClasses("binary_sensor")))
 	case !slices.Contains(bridge.DeviceClasses("sensor"), q.class):
 		q.errorf(&d.notes, "device_class", "%s is not a device class of a sensor%s", quote(q.class), didYouMean(q.class, bridge.DeviceClasses("sensor")))
 	case !bridge.ClassFits(q.class, t.Unit):

@@ -152,6 +152,9 @@ func sensorChannels(p *bridge.Sensor, t *bridge.Topics) []channel {
 		q := &p.Quantities[i]
 		r := p.ShownReading(q)
 		k := measuredKind(r.DeviceClass)
+		if q.Flag {
+			k = watchedKind(&r, false)
+		}
 		whole.icon = cmp.Or(whole.icon, k.icon)
 		all = append(all, shown(&e, reading(p, q, &r, &k, t, whole)))
 	}
@@ -165,6 +168,10 @@ func reading(p *bridge.Sensor, q *sensors.Quantity, e *bridge.Entity, k *kind, t
 		item:   &item{kind: "Number", name: e.ID + "_" + part(q.Name), icon: k.icon, tags: k.tags, format: format(q, dimension)}}
 	if p.JSON {
 		ch.params = append(ch.params, text("transformationPattern", "JSONPATH:$."+q.Name))
+	}
+	if q.Flag {
+		ch.kind, ch.item.kind, ch.item.format = k.channel, capital(k.channel), ""
+		ch.params = append(ch.params, words(k.channel, &bridge.Channel{})...)
 	}
 	if dimension != "" {
 		ch.params = append(ch.params, text("unit", unit))

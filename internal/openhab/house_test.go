@@ -55,6 +55,8 @@ func house() *bridge.Config {
 				{Name: "humidity", Class: "humidity", Unit: "%", StateClass: "measurement", Precision: 1},
 				{Name: "pressure", Class: "atmospheric_pressure", Unit: "hPa", StateClass: "measurement", Precision: 1},
 			}},
+			{Name: "box", Every: time.Minute, Quantities: []sensors.Quantity{
+				{Name: "load", StateClass: "measurement", Precision: 2}, {Name: "under_voltage", Class: "problem", Flag: true}, {Name: "lid", Class: "opening", Flag: true}}},
 			{Name: "cellar", JSON: true, Topic: "house/cellar", Every: time.Minute, Quantities: []sensors.Quantity{
 				{Name: "temperature", Class: "temperature", Unit: "°C", Precision: 1, Heartbeat: time.Hour}, {Name: "items", Heartbeat: 10 * time.Minute},
 			}},
