@@ -68,9 +68,10 @@ type plan struct {
 	fill      byte
 }
 
-// apart is how many transfers lie between two flipped bits of one line: I2C has no check sum, so that what is spoilt alike in all
+// apart is how many transfers lie between two flipped bits of one line, more than a comparison of all registers has where each reading is
+// spoilt in another way, which none of its readings decides: I2C has no check sum, so that what is spoilt alike in all
 // readings that decide is believed.
-const apart = 12
+const apart = 40
 
 // plan rolls the dice for a mishap, and tells whether it can happen to that transfer.
 func (w *wire) plan(m mishap, addr uint16, out, in []byte) (p plan, ok bool) {
