@@ -126,6 +126,10 @@ func verbText(v bridge.Verb) string { return strings.ToLower(v.String()) }
 // checkQuantity looks for the sensor, and for what it measures.
 func (d *draft) checkQuantity(r *rule) {
 	n, path := r.at("when")
+	if r.sensor == "" || r.quantity == "" || notName.MatchString(r.quantity) {
+		d.errorf(n, path, "%s is no reading: a sensor's name and what it measures are wanted, such as attic/temperature", quote(r.When))
+		return
+	}
 	p, other := find[*sensor](d, n, path, r.sensor)
 	if other != nil {
 		d.errorf(n, path, "a sensor is wanted before the /: %q is the %s in line %d", r.sensor, other.self().kind, other.self().node.Line)
