@@ -143,7 +143,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	} {
 		for _, args := range [][]string{
 			{"check", "-c", path}, {"check", "--print", "-c", path}, {"acl", "-c", path}, {"acl", "--controller", "ha", "-c", path}, {"openhab", "-c", path}, {"forget", "--list", "-c", path},
-			{"safe-state", "-c", path},
+			{"safe-state", "-c", path}, {"scan", "-c", path}, {"read", "-c", path},
 		} {
 			p := starts(t, environment, args...)
 			select {
