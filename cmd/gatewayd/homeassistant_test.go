@@ -168,8 +168,9 @@ func (h *home) published(topic string) int {
 // put moves what an input is connected to.
 func (h *home) put(name string, active bool) {
 	h.t.Helper()
-	i := slices.IndexFunc(h.house.buttons, func(b button) bool { return b.line.Name == name })
-	if err := h.house.put(&h.house.buttons[i], active); err != nil {
+	all := slices.Concat(h.house.buttons, h.house.meters)
+	i := slices.IndexFunc(all, func(b button) bool { return b.line.Name == name })
+	if err := h.house.put(&all[i], active); err != nil {
 		h.t.Fatal(err)
 	}
 }

@@ -24,7 +24,7 @@ type house struct {
 	pi      *gpio.Sim
 	wires   *bus.Bus
 	buttons []button
-	meter   *gpio.LineConfig // a water meter's contact, on the header
+	meters  []button // contacts that are counted, the water meter's first; nobody presses them
 	wg      sync.WaitGroup
 }
 
@@ -70,15 +70,17 @@ func newHouse(cfg *config.Config) (*house, error) {
 	for _, c := range cfg.Chips {
 		for _, l := range c.Lines {
 			if label := labels[l.Name]; l.Count != gpio.CountNone {
-				h.meter = &l
+				h.meters = append(h.meters, button{label: label, line: l, addr: c.Addr})
 			} else if !l.Output {
 				h.buttons = append(h.buttons, button{label: label, line: l, addr: c.Addr, toggle: c.Type == config.Header})
 			}
 		}
 	}
-	for i := range h.buttons {
-		if err := h.put(&h.buttons[i], false); err != nil {
-			return nil, err
+	for _, list := range [][]button{h.buttons, h.meters} {
+		for i := range list {
+			if err := h.put(&list[i], false); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return h, nil
@@ -147,9 +149,9 @@ func (h *house) run(ctx context.Context, tell func(format string, args ...any)) 
 	h.wg.Go(func() { // water runs now and then
 		for wait(ctx, time.Duration(5+rand.IntN(20))*time.Second) {
 			for range 5 + rand.IntN(60) {
-				h.pi.Drive(h.meter.Offset, h.meter.Level(true))
+				h.put(&h.meters[0], true)
 				wait(ctx, 50*time.Millisecond)
-				h.pi.Drive(h.meter.Offset, h.meter.Level(false))
+				h.put(&h.meters[0], false)
 				wait(ctx, 450*time.Millisecond)
 			}
 		}
