@@ -51,10 +51,11 @@ Environment=PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin SY
 ExecStart=/bin/sh /lab/job/tests.sh
 U
 cat >lab/job/tests.sh <<T
-code=0
-/lab/bin/e2e.test -test.v -test.run '$RUN' -test.timeout 200s >/run/e2e 2>&1 || code=\$?
+# A line for each test as it ends, so that one sees how far a lab came that ran out of time.
+{ /lab/bin/e2e.test -test.v -test.run '$RUN' -test.timeout 400s 2>&1; echo \$? >/run/code; } | tee /run/e2e |
+	sed -u -n -E -e 's/^--- PASS: /pass  e2e, under systemd: /p' -e 's/^--- FAIL: /FAIL  e2e, under systemd: /p' -e 's/^--- SKIP: /skip  e2e, under systemd: /p' >/dev/console
+code=\$(cat /run/code)
 ! grep -q '^panic: test timed out' /run/e2e || code=124 # as boot.sh has it
-sed -n -E 's/^--- (PASS|FAIL|SKIP): /\1  e2e, under systemd: /p' /run/e2e | sed -e 's/^PASS/pass/' -e 's/^SKIP/skip/' >/dev/console
 [ \$code = 0 ] || { echo "--- all of e2e under systemd, which ended with \$code:"; cat /run/e2e; journalctl --no-pager -u gatewayd -n 200; } >/dev/console
 echo \$code >/lab/job/status
 sync
