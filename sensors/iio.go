@@ -243,7 +243,7 @@ type iio struct {
 
 // Measure reads every file once.
 func (s *iio) Measure(ctx context.Context) ([]Reading, error) {
-	if s.device.name == "dht11" && !s.asked.IsZero() && !sleep(ctx, dhtPause-time.Since(s.asked)) {
+	if bareName(s.device.name) == "dht11" && !s.asked.IsZero() && !sleep(ctx, dhtPause-time.Since(s.asked)) {
 		return nil, ctx.Err()
 	}
 	s.asked = time.Now()

@@ -73,7 +73,7 @@ func (c *kernelClass) find(o *Options) (kernelDevice, error) {
 		if d.parent == wanted {
 			return d, nil
 		}
-		if d.name == wanted {
+		if d.name == wanted || bareName(d.name) == wanted {
 			found = append(found, d)
 		}
 	}
@@ -91,6 +91,12 @@ func (c *kernelClass) find(o *Options) (kernelDevice, error) {
 		return kernelDevice{}, fmt.Errorf("no %s %s: the kernel has none at all; is its overlay in /boot/firmware/config.txt?", c.what, wanted)
 	}
 	return kernelDevice{}, fmt.Errorf("no %s %s: the kernel has %s; is its overlay in /boot/firmware/config.txt?", c.what, wanted, listed(all))
+}
+
+// bareName is a name without the place that some drivers have in it: dht11@4.
+func bareName(name string) string {
+	bare, _, _ := strings.Cut(name, "@")
+	return bare
 }
 
 // listed names devices for people.

@@ -86,7 +86,7 @@ func device(root, name string) Options {
 // What the kernel shows of parts, in its own numbers and units.
 var iioParts = []string{
 	i2c1 + "1-0076/ bme280: in_temp_input=21450 in_pressure_input=101.325390625 in_humidityrelative_input=44912 in_temp_oversampling_ratio=2 sampling_frequency_available=1",
-	"sys/devices/platform/dht11@4/ dht11: in_temp_input=21300 in_humidityrelative_input=48100",
+	"sys/devices/platform/dht11@4/ dht11@4: in_temp_input=21300 in_humidityrelative_input=48100",
 	i2c1 + "1-0048/ ads1015: in_voltage0_raw=800 in_voltage0_scale=2.000000000 in_voltage1_raw=-3 in_voltage1_scale=1.000000000 in_voltage0-voltage1_raw=803 in_voltage0-voltage1_scale=0.500000000 " +
 		"in_voltage0_sampling_frequency=1600 scale_available=3",
 	spi0 + " max31855: in_temp_raw=85 in_temp_scale=250.000000000 in_temp_ambient_raw=366 in_temp_ambient_scale=62.500000000",
@@ -106,6 +106,7 @@ func TestIIO(t *testing.T) {
 	for _, c := range []struct{ device, want string }{
 		{"bme280", "humidity 44.912 %, pressure 1013.25391 hPa, temperature 21.45 °C"},
 		{"1-0076", "humidity 44.912 %, pressure 1013.25391 hPa, temperature 21.45 °C"},
+		{"dht11", "humidity 48.1 %, temperature 21.3 °C"},
 		{"dht11@4", "humidity 48.1 %, temperature 21.3 °C"},
 		{"ads1015", "voltage0 1.6 V, voltage0_1 0.4015 V, voltage1 -0.003 V"},
 		{"spi0.0", "temperature 21.25 °C, ambient_temperature 22.875 °C"},
@@ -254,7 +255,7 @@ func TestKernelFaults(t *testing.T) {
 // A DHT22 fails now and then, which is told of nobody but after the third time; its second try waits until it can answer.
 func TestIIODHT(t *testing.T) {
 	root := t.TempDir()
-	iioTree(t, root, 0, "sys/devices/platform/dht11@4/ dht11: in_temp_input=21300 in_humidityrelative_input=48100")
+	iioTree(t, root, 0, "sys/devices/platform/dht11@4/ dht11@4: in_temp_input=21300 in_humidityrelative_input=48100")
 	synctest.Test(t, func(t *testing.T) {
 		o := device(root, "dht11")
 		f := &dhtKernel{soonest: time.Hour}
