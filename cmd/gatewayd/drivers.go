@@ -43,7 +43,7 @@ func listDrivers(out io.Writer) error {
 	for _, c := range config.ChipTypes() {
 		row(table, c.Type, c.Doc, c.Lines, addressList(c.Addrs), keyNames(c.Keys))
 	}
-	fmt.Fprint(table, "\ngatewayd drivers NAME shows all about one of them, with an example.\n")
+	fmt.Fprint(table, "\nAny input line can count: gatewayd drivers counter, and docs/counters.md.\ngatewayd drivers NAME shows all about one of them, with an example.\n")
 	return table.Flush()
 }
 
@@ -144,6 +144,10 @@ func showDriver(out io.Writer, name string) error {
 	if d := sensors.Lookup(name); d != nil {
 		return showSensor(out, d)
 	}
+	if name == "counter" {
+		return showCounter(out)
+	}
+	known = append(known, "counter")
 	for _, d := range sensors.Drivers() {
 		known = append(known, d.Name)
 	}

@@ -30,7 +30,7 @@ func showSensor(out io.Writer, d *sensors.Driver) error {
 		fmt.Fprintf(table, "\nI2C address: %s; 0x%02x unless said\n", addressList(d.Addrs), d.Addrs[0])
 	}
 	fmt.Fprintf(table, "\n%s\n", oftenest(d))
-	showKeys(table, config.DriverKeys(d))
+	showKeys(table, "Keys of its own", config.DriverKeys(d))
 	fmt.Fprint(table, "\nAn example; the keys of every sensor are in docs/drivers.md:\n\n")
 	if err := table.Flush(); err != nil {
 		return err
@@ -48,7 +48,7 @@ func showChip(out io.Writer, c *config.ChipDoc) error {
 	if len(c.Addrs) > 0 {
 		fmt.Fprintf(table, "\nI2C address: %s\n", addressList(c.Addrs))
 	}
-	showKeys(table, c.Keys)
+	showKeys(table, "Keys", c.Keys)
 	fmt.Fprint(table, "\nAn example:\n\n")
 	if err := table.Flush(); err != nil {
 		return err
@@ -57,9 +57,18 @@ func showChip(out io.Writer, c *config.ChipDoc) error {
 	return err
 }
 
-func showKeys(table io.Writer, keys []config.KeyDoc) {
+// showCounter writes all about counters, which any input line can be.
+func showCounter(out io.Writer) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprint(table, "counter\nthe edges of a line, counted: meters, rain, wind, people; docs/counters.md has more\n")
+	showKeys(table, "Keys", config.CounterKeys())
+	fmt.Fprint(table, "\nAn example:\n\ncounters:\n  - {name: water, line: GPIO17, pull: up, active_low: true, debounce: 10ms, type: meter, measures: water, per_unit: 1000}\n")
+	return table.Flush()
+}
+
+func showKeys(table io.Writer, title string, keys []config.KeyDoc) {
 	if len(keys) > 0 {
-		fmt.Fprint(table, "\nKeys of its own\n")
+		fmt.Fprintf(table, "\n%s\n", title)
 	}
 	for _, k := range keys {
 		value := k.Want

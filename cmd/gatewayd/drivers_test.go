@@ -30,6 +30,11 @@ func TestDriverExamples(t *testing.T) {
 			t.Errorf("%s: the example has %+v", d.Name, cfg.Sensors)
 		}
 	}
+	if cfg, _, err := config.Parse("counter", []byte(show("counter"))); err != nil {
+		t.Error(err)
+	} else if len(cfg.Bridge.Counters) != 1 {
+		t.Errorf("counter: the example has %+v", cfg.Bridge.Counters)
+	}
 	for _, c := range config.ChipTypes() {
 		if cfg, _, err := config.Parse(c.Type, []byte(show(c.Type))); err != nil {
 			t.Error(err)
@@ -52,7 +57,7 @@ func TestShowDriver(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", want, &b)
 		}
 	}
-	for name, want := range map[string]string{"bme820": `did you mean "bme280"?`, "mcp2317": `did you mean "mcp23017"?`, "toaster": "gatewayd drivers shows all"} {
+	for name, want := range map[string]string{"bme820": `did you mean "bme280"?`, "mcp2317": `did you mean "mcp23017"?`, "countre": `did you mean "counter"?`, "toaster": "gatewayd drivers shows all"} {
 		err := showDriver(&b, name)
 		if usage := usageError(""); !errors.As(err, &usage) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want a usage error with %q", name, err, want)

@@ -39,6 +39,9 @@ func DriverKeys(d *sensors.Driver) []KeyDoc {
 	return docs
 }
 
+// CounterKeys describes the keys of a counter.
+func CounterKeys() []KeyDoc { return keyDocs(counterKeys, new(counter)) }
+
 // ChipDoc describes a type of chip for people.
 type ChipDoc struct {
 	Type    string
