@@ -3,6 +3,7 @@
 package sensors
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -97,4 +98,49 @@ func hanging(what string) bool {
 	hangs.mu.Lock()
 	defer hangs.mu.Unlock()
 	return hangs.now[what]
+}
+
+// A file that never answers: the sensor is stuck, and says so again and again; nothing that asks what there is hangs with it, and when it
+// answers, all is well again.
+func TestKernelHangs(t *testing.T) {
+	root := t.TempDir()
+	iioTree(t, root, 0, i2c1+"1-0076/ bme280: in_temp_input=21450")
+	file := filepath.Join(root, i2c1, "1-0076/iio:device0/in_temp_input")
+	os.Remove(file)
+	if err := syscall.Mkfifo(file, 0o600); err != nil {
+		t.Skip(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	samples := make(chan Sample)
+	o := device(root, "bme280")
+	p := NewPoller(PollerConfig{Name: "attic", Driver: Lookup("iio"), Options: o, Every: 50 * time.Millisecond, Timeout: 50 * time.Millisecond, Misses: 1}, samples)
+	done := make(chan error)
+	go func() { done <- p.Run(ctx) }()
+	for range 3 {
+		if s := <-samples; s.Err == nil || !strings.Contains(s.Err.Error(), "stuck") {
+			t.Errorf("got %v, error %v", s.Readings, s.Err)
+		}
+		if q, err := Lookup("iio").Quantities(o); len(q) != 1 || err != nil {
+			t.Errorf("offers %v, error %v", q, err)
+		}
+	}
+	w, err := os.OpenFile(file, os.O_WRONLY, 0) // the read goes on
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.Remove(file)
+	os.WriteFile(file, []byte("21450\n"), 0o600)
+	w.Close()
+	for end := time.Now().Add(30 * time.Second); ; {
+		p.Soon()
+		if s := <-samples; s.Err == nil {
+			break
+		} else if time.Now().After(end) {
+			t.Fatal(s.Err)
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 }
