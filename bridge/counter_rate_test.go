@@ -71,3 +71,19 @@ func TestSpeedSteady(t *testing.T) {
 		}
 	}
 }
+
+// After a pause that is longer than zero_after the first edge only begins, though nobody has asked for the rate meanwhile.
+func TestSpeedBegins(t *testing.T) {
+	start := time.Now()
+	var p speed
+	p.begin(start)
+	p.add(1, start.Add(time.Second), time.Minute)
+	p.add(1, start.Add(2*time.Hour), time.Minute)
+	if hertz, known := p.at(start.Add(2*time.Hour+100*time.Millisecond), time.Minute); known {
+		t.Errorf("%v Hz of the first edge after two hours, want nothing known", hertz)
+	}
+	p.add(1, start.Add(2*time.Hour+500*time.Millisecond), time.Minute)
+	if hertz, known := p.at(start.Add(2*time.Hour+600*time.Millisecond), time.Minute); !known || hertz != 2 {
+		t.Errorf("%v Hz (known %v), want 2", hertz, known)
+	}
+}

@@ -36,9 +36,7 @@ func (q *quadrature) edge(contact int, active bool) (step int) {
 	if now%q.perStep != 0 {
 		return 0
 	}
-	if !q.lost {
-		step = q.moved / q.perStep
-	}
+	step = q.moved / q.perStep // from where the way was not known on, it is less
 	q.moved, q.lost = 0, false
 	return step
 }

@@ -76,6 +76,7 @@ func TestBankCountsOverTrouble(t *testing.T) {
 		{Name: "meter", Offset: 3, Count: CountActive}, {Name: "reed", Offset: 4, Count: CountActive, Debounce: 10 * time.Millisecond},
 		{Name: "pulled", Offset: 5, Count: CountActive, Pull: PullUp, ActiveLow: true},
 	}}, func(b *bench) {
+		b.drain(5 * time.Millisecond)
 		b.chip.Drive(5, false) // sooner than a pull-up has lifted a long cable
 		b.chip.Float(5)
 		if n, _ := counted(t, b.drain(time.Second), "pulled"); n != 0 {
