@@ -2,6 +2,7 @@ package gpio
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
@@ -342,4 +343,38 @@ func TestFamilyCosts(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A PCA95xx is refused as an MCP230xx however it is set, and nothing is written to it; and so is an MCP230xx the other way round.
+func FuzzOtherType(f *testing.F) {
+	f.Add(uint8(0), uint16(0xffff), uint16(0xffff), uint16(0xffff))
+	f.Add(uint8(1), uint16(0xffde), uint16(0xffde), uint16(0xffff))
+	f.Add(uint8(2), uint16(0xa4a4), uint16(0x0000), uint16(0x5a5a))
+	f.Add(uint8(4), uint16(0x0004), uint16(0xfffc), uint16(0x1234))
+	r := rand.New(rand.NewPCG(1, 1))
+	for range 300 {
+		f.Add(uint8(r.Uint32()), uint16(r.Uint32()), uint16(r.Uint32()), uint16(r.Uint32()))
+	}
+	f.Fuzz(func(t *testing.T, which uint8, latch, in, outside uint16) {
+		pca := []*ExpanderType{pca9534, pca9535, pca9555}[which%3]
+		for _, mcp := range []*ExpanderType{MCP23017, mcp23008} {
+			rig := newRigOf(t, pca)
+			v := func(reg int, v uint16) []byte {
+				return []byte{byte(reg * pca.Lines / 8), byte(v), byte(v >> 8)}[:1+pca.Lines/8]
+			}
+			rig.poke(v(pcaOutput, latch)...)
+			rig.poke(v(pcaConfig, in)...)
+			rig.play(fmt.Sprintf("0x20 inputs 0x%x", outside&pca.all()))
+			_, err := mcp.Open(rig.cfg)
+			for _, s := range rig.taken() {
+				if s[0] == 'w' {
+					t.Errorf("%s as %s: output %04x, configuration %04x, pins %04x: wrote %s", pca.Name, mcp.Name, latch, in, outside, s)
+				}
+			}
+			if err == nil {
+				t.Errorf("%s as %s: output %04x, configuration %04x, pins %04x: not refused", pca.Name, mcp.Name, latch, in, outside)
+			}
+			rig.bus.Close()
+		}
+	})
 }

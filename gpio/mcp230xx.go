@@ -126,7 +126,7 @@ func (c *mcp230xx) attach() (moved bool, err error) {
 		}
 		was = r[0]
 	}
-	if was&mcpBANK != 0 && was&mcpUnused == 0 && c.repeats(was) { // with four registers, as a PCA9534
+	if was&mcpBANK != 0 && was&mcpUnused == 0 && c.repeats(mcpBankIOCON, was) { // with four registers, as a PCA9534
 		return false, errOther(c.name)
 	}
 	if was&mcpBANK != 0 && was&mcpUnused == 0 { // else it is no IOCON, but a bus that reads as FF
@@ -151,7 +151,7 @@ func (c *mcp230xx) attach() (moved bool, err error) {
 		if err != nil {
 			return moved, err
 		}
-		if slices.ContainsFunc(r, func(b byte) bool { return b != iocon }) {
+		if slices.ContainsFunc(r, func(b byte) bool { return b != iocon }) || c.repeats(mcpIOCON*byte(c.ports)/2, iocon) {
 			return moved, errOther(c.name)
 		}
 		return true, c.write(mcpIOCON, iocon&^mcpSEQOP)
@@ -165,20 +165,27 @@ func (c *mcp230xx) attach() (moved bool, err error) {
 	if err != nil || !allZero(r) {
 		return moved, err
 	}
-	if d, err := c.driven(); err != nil || d != c.lines() { // another type has something else there
-		return moved, cmp.Or(err, errOther(c.name))
+	for _, reg := range []byte{mcpIODIR, mcpOLAT} { // another type has something else there
+		if r, err := c.tx(reg*byte(c.ports)/2, 2); err != nil || reg == mcpIODIR && !allZero(r) || r[0] != 0 {
+			return moved, cmp.Or(err, errOther(c.name))
+		}
 	}
 	return moved, c.write(mcpIOCON, mcpODR)
 }
 
-// repeats tells that every fourth register reads like that.
-func (c *mcp230xx) repeats(v byte) bool {
-	for _, reg := range []byte{mcpBankIOCON - 4, mcpBankIOCON + 4} {
-		if r, err := c.tx(reg, 1); err != nil || r[0] != v {
-			return false
+// repeats tells that a register reads like that and comes again at every fourth or eighth address, as in a PCA95xx.
+func (c *mcp230xx) repeats(at, v byte) bool {
+	for _, step := range []byte{4, 8} {
+		same := true
+		for _, reg := range []byte{at ^ step, at + 2*step} {
+			r, err := c.tx(reg, 1)
+			same = same && err == nil && r[0] == v
+		}
+		if same {
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 func (c *mcp230xx) load() (regs expanderRegs, s expanderSample, err error) {
@@ -234,10 +241,14 @@ func (c *mcp230xx) turn() ([]byte, error) {
 
 func allZero(p []byte) bool { return !slices.ContainsFunc(p, func(b byte) bool { return b != 0 }) }
 
-// possible tells whether a row can be the chip's in the layout that we use: IOCON is the same twice, and only lines that may do so pull
-// the interrupt.
+// possible tells whether a row can be the chip's in the layout that we use: IOCON is the same twice, only lines that may do so pull the
+// interrupt, and it is not one register again and again, as a PCA95xx gives it.
 func (c *mcp230xx) possible(r []byte) bool {
-	return !allZero(r) && r[mcpIOCON] == r[mcpIOCON+1] && r[mcpIOCON]&(c.none()|mcpSEQOP) == 0 &&
+	same := true
+	for i := 2; i < len(r); i++ {
+		same = same && (r[i] == r[i-2] || c.ports == 1 && i%2 == 1)
+	}
+	return !same && r[mcpIOCON] == r[mcpIOCON+1] && r[mcpIOCON]&(c.none()|mcpSEQOP) == 0 &&
 		pair(r[mcpINTF:])&^pair(r[mcpGPINTEN:]) == 0
 }
 
