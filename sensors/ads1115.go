@@ -19,7 +19,7 @@ func init() {
 		keys := []Key{
 			wordKey("inputs", "which of its inputs are measured: single ones, or the difference of two", "", adsInputs...).required().several(),
 			wordKey("range", "the full scale; an input must not go beyond the part's supply all the same", "4.096V", adsRanges...),
-			wordKey("rate", "conversions a second: the slower, the less noise", "128", rates...),
+			wordKey("rate", "conversions a second: the slower, the less noise; slower ones are made where a busy machine could not follow", "128", rates...),
 		}
 		Register(Driver{
 			Name: name, Doc: doc, Keys: keys,
@@ -51,7 +51,7 @@ const (
 	adsSingle uint16 = 1 << 8
 	adsQuiet  uint16 = 3 // the comparator is off
 
-	adsStarts = 3
+	adsStarts = 5
 	adsPolls  = 4 // and so many quarters of a conversion more, for a part that is slower than its data sheet
 )
 
@@ -59,9 +59,10 @@ type ads1x15 struct {
 	reg16
 	highest  int16 // of what it can give
 	inputs   []string
-	settings uint16  // without the input
+	settings uint16  // without the input and the rate
 	scale    float64 // volts of the full scale
-	wait     time.Duration
+	rates    []string
+	rate     int
 }
 
 // adsOffers tells what the inputs are called.
@@ -88,18 +89,16 @@ func adsScale(text string) float64 {
 
 // openADS costs 2 transfers. The part has no id, but takes its settings as no other part does; they stop what another program has it do.
 func openADS(o Options, bits int, rates []string) (Sensor, error) {
-	rate := o.Settings.Text("rate")
 	a := &ads1x15{
-		reg16:   reg16{i2c.Dev{Bus: o.Bus, Addr: o.Addr}},
-		highest: math.MaxInt16 >> (16 - bits) << (16 - bits),
-		inputs:  o.Settings.All("inputs"),
-		scale:   adsScale(o.Settings.Text("range")),
-		settings: uint16(slices.Index(adsRanges, o.Settings.Text("range")))<<9 | adsSingle |
-			uint16(slices.Index(rates, rate))<<5 | adsQuiet,
-		// SBAS444 6.5: 10 % slower at worst, and 25 µs to wake up.
-		wait: time.Duration(1.1/o.Settings.Number("rate")*float64(time.Second)) + 50*time.Microsecond,
+		reg16:    reg16{i2c.Dev{Bus: o.Bus, Addr: o.Addr}},
+		highest:  math.MaxInt16 >> (16 - bits) << (16 - bits),
+		inputs:   o.Settings.All("inputs"),
+		settings: uint16(slices.Index(adsRanges, o.Settings.Text("range")))<<9 | adsSingle | adsQuiet,
+		scale:    adsScale(o.Settings.Text("range")),
+		rates:    rates,
+		rate:     slices.Index(rates, o.Settings.Text("rate")),
 	}
-	want := a.settings | a.mux(a.inputs[0])
+	want := a.settings | a.mux(a.inputs[0]) | uint16(a.rate)<<5
 	if err := a.write(adsConfig, want); err != nil {
 		return nil, err
 	}
@@ -136,11 +135,11 @@ func (a *ads1x15) convert(ctx context.Context, input string) (int16, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	settings := a.settings | a.mux(input)
-	if err := a.start(settings); err != nil {
+	settings, all, err := a.start(a.settings | a.mux(input))
+	if err != nil {
 		return 0, err
 	}
-	for i, wait := 0, a.wait; ; i, wait = i+1, a.wait/4 {
+	for i, wait := 0, all; ; i, wait = i+1, all/4 {
 		if !sleep(ctx, wait) {
 			return 0, ctx.Err()
 		}
@@ -177,24 +176,29 @@ func (a *ads1x15) convert(ctx context.Context, input string) (int16, error) {
 }
 
 // start begins a conversion and looks whether it runs: a start that got lost on the wire would leave the value of the one before, perhaps
-// of another input.
-func (a *ads1x15) start(settings uint16) error {
-	for range adsStarts {
+// of another input. One that is over before it was seen, on a machine that is busy or on a slow bus, is made anew, and slower. It gives the
+// settings, and how long the conversion takes.
+func (a *ads1x15) start(input uint16) (settings uint16, takes time.Duration, err error) {
+	for i := range adsStarts {
+		rate := max(0, a.rate-2*i)
+		settings = input | uint16(rate)<<5
 		if err := a.write(adsConfig, settings|adsOS); err != nil {
-			return err
+			return 0, 0, err
 		}
 		got, err := a.read(adsConfig)
 		if err != nil {
-			return err
+			return 0, 0, err
 		}
 		if got == settings {
-			return nil
+			// SBAS444 6.5: 10 % slower at worst, and 25 µs to wake up.
+			perSecond, _ := strconv.ParseFloat(a.rates[rate], 64)
+			return settings, time.Duration(1.1/perSecond*float64(time.Second)) + 50*time.Microsecond, nil
 		}
 		if got != settings|adsOS {
-			return a.lost(got, settings)
+			return 0, 0, a.lost(got, settings)
 		}
 	}
-	return fmt.Errorf("the chip at %#02x was not seen to begin a conversion: does it, or is it over too soon? Try a lower rate", a.Addr)
+	return 0, 0, fmt.Errorf("the chip at %#02x was not seen to begin a conversion: does it, or is it over too soon for a machine that is this busy?", a.Addr)
 }
 
 func (a *ads1x15) lost(got, want uint16) error {

@@ -30,7 +30,8 @@ type adsChip struct {
 	volts  [4]float64
 	done   time.Time
 	longer time.Duration
-	lost   int // so many starts are not heard
+	lost   int           // so many starts are not heard
+	slow   time.Duration // a transfer takes
 	result uint16
 }
 
@@ -66,6 +67,11 @@ func newADSChip(bits int) *adsChip {
 		}
 	}
 	return c
+}
+
+func (c *adsChip) Tx(addr uint16, w, r []byte) error {
+	time.Sleep(c.slow)
+	return c.chip16.Tx(addr, w, r)
 }
 
 func (c *adsChip) convert(config uint16) uint16 {
@@ -138,10 +144,10 @@ func TestADSPlayback(t *testing.T) {
 			{Addr: 0x49, W: []byte{0}, R: []byte{0x27, 0x10}},
 			{Addr: 0x49, W: []byte{1, 0x83, 0x83}},
 			{Addr: 0x49, W: []byte{1}, R: []byte{0x83, 0x83}}, // the start got lost
-			{Addr: 0x49, W: []byte{1, 0x83, 0x83}},
-			{Addr: 0x49, W: []byte{1}, R: []byte{0x03, 0x83}},
+			{Addr: 0x49, W: []byte{1, 0x83, 0x43}},            // 32 a second
+			{Addr: 0x49, W: []byte{1}, R: []byte{0x03, 0x43}},
 			{Addr: 0x49, W: []byte{0}, R: []byte{0xFC, 0x18}}, // -1000
-			{Addr: 0x49, W: []byte{1}, R: []byte{0x83, 0x83}},
+			{Addr: 0x49, W: []byte{1}, R: []byte{0x83, 0x43}},
 			{Addr: 0x49, W: []byte{0}, R: []byte{0xFC, 0x18}},
 		}}
 		d := Lookup("ads1115")
@@ -169,10 +175,12 @@ func TestADSFaults(t *testing.T) {
 		{name: "works"},
 		{name: "all inputs", given: all},
 		{name: "takes nothing", before: func(c *adsChip) { c.deaf = true }, want: "does not take its settings"},
-		{name: "goes deaf", then: func(c *adsChip) { c.deaf = true }, want: "not seen to begin"},
+		{name: "goes deaf", then: func(c *adsChip) { c.deaf = true }, want: "lost its settings"},
 		{name: "power cycle before", then: func(c *adsChip) { c.powerCycle() }},
 		{name: "power cycle within", then: func(c *adsChip) { c.cut = time.Now().Add(3 * time.Millisecond) }, want: "lost its settings"},
 		{name: "starts lost", then: func(c *adsChip) { c.lost = 2 }},
+		{name: "busy machine", given: Settings{"inputs": {"a0", "a3", "a0-a1"}, "rate": {"860"}}, then: func(c *adsChip) { c.slow = 70 * time.Millisecond }},
+		{name: "machine that is too busy", then: func(c *adsChip) { c.slow = time.Second }, want: "busy"},
 		{name: "never starts", then: func(c *adsChip) { c.lost = 99 }, want: "not seen to begin"},
 		{name: "slow", then: func(c *adsChip) { c.longer = 5 * time.Millisecond }},
 		{name: "never ends", then: func(c *adsChip) { c.longer = time.Hour }, want: "never ends"},

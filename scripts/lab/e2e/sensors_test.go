@@ -48,6 +48,15 @@ var simulatedSensors = []simulated{
 	{"type: aht20", "aht20@0x38", []span{{"temperature", -20, 60}, {"humidity", 10, 90}}, climate},
 	{"type: lm75", "lm75@0x4c", []span{{"temperature", -20, 60}}, map[string]told{"temperature": is("temperature", 0.51)}},
 	{"type: tmp102", "tmp102@0x48", []span{{"temperature", -20, 60}}, map[string]told{"temperature": is("temperature", 0.07)}},
+	{"type: bh1750", "bh1750@0x23", []span{{"lux", 0, 2000}}, map[string]told{"illuminance": is("lux", 1)}},
+	{"type: ads1115, inputs: [a0, a2-a3]", "ads1115@0x49", []span{{"ain0", 0, 4}, {"ain2", 0, 4}, {"ain3", 0, 4}}, map[string]told{
+		"a0":    is("ain0", 0.0003),
+		"a2_a3": {func(w map[string]float64) float64 { return w["ain2"] - w["ain3"] }, 0.0003},
+	}},
+	{"type: ina219, shunt: 0.1", "ina219@0x40", []span{{"voltage", 0, 25}, {"current", -3, 3}}, map[string]told{
+		"voltage": is("voltage", 0.005),
+		"current": is("current", 0.0002),
+	}},
 }
 
 // disturbances are what happens to one chip for a while, and how it ends.
