@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"periph.io/x/conn/v3/i2c"
@@ -13,7 +12,7 @@ import (
 // ROHM BH1750FVI Technical Note, 2011.11 Rev.D ("TN").
 //
 // The part has no id, no check sum, and nothing of its settings can be read back. So they are all sent each time, its data are cleared
-// after a measurement and have to read as zero then, and what differs much from the last reading is measured three times.
+// after a measurement and have to read as zero then, and what is not like the last reading is measured again.
 func init() {
 	Register(Driver{
 		Name:     "bh1750",
@@ -78,29 +77,35 @@ func (b *bh1750) send(ops ...byte) error {
 	return nil
 }
 
-// Measure costs 9 transfers, and 18 more where the light has changed much.
+// Measure costs 9 transfers, and 9 or 18 more where the light has changed. An opcode that flipped on its way doubles the value, or leaves
+// none at all, and that has the light change, too: so what is not like the last reading has to be measured twice alike.
 func (b *bh1750) Measure(ctx context.Context) ([]Reading, error) {
-	lux, err := b.measure(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if !(math.Abs(lux-b.last) <= 5+lux/4) {
-		// An opcode that flipped on its way doubles the value, or leaves none at all: that has the light change, and once only.
-		all := []float64{lux}
-		for range 2 {
-			if lux, err = b.measure(ctx); err != nil {
-				return nil, err
-			}
-			all = append(all, lux)
+	known := []float64{b.last}
+	for range 3 {
+		lux, err := b.measure(ctx)
+		if err != nil {
+			return nil, err
 		}
-		slices.Sort(all)
-		lux = all[1]
+		same := 0
+		for i, k := range known {
+			if math.Abs(lux-k) <= 2+lux/20 { // the part is right to 20 %, TN p. 2
+				same++
+				if i == 0 {
+					same++ // it was found out then
+				}
+			}
+		}
+		if same > 1 || same == 1 && lux > 0 { // nothing is also what a start leaves that got lost: that is measured three times
+			b.last = lux
+			if b.time == bhShort && lux < 40000 {
+				b.time = bhUsual
+			}
+			return []Reading{illuminance.is(lux)}, nil
+		}
+		known = append(known, lux)
 	}
-	b.last = lux
-	if b.time == bhShort && lux < 40000 {
-		b.time = bhUsual
-	}
-	return []Reading{illuminance.is(lux)}, nil
+	return nil, fmt.Errorf("the light was another each time (%.0f, %.0f and %.0f lx): does it flicker, or are the bus's wires too long, or its pull-ups too weak?",
+		known[1], known[2], known[3])
 }
 
 // measure gives one measurement; where the light is beyond range, one of less sensitivity.

@@ -2,6 +2,7 @@ package sensors
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,7 +84,7 @@ func TestBHWorkedExample(t *testing.T) {
 		r := func(hi, lo byte) i2ctest.IO { return i2ctest.IO{Addr: addr, R: []byte{hi, lo}} }
 		clearing := []i2ctest.IO{w(0x01), w(0x07), r(0, 0)}
 		ops := clearing
-		for range 3 { // nothing is known of the light yet
+		for range 2 { // nothing is known of the light yet
 			ops = append(ops, w(0x01), w(0x42), w(0x65), w(0x20), r(0x83, 0x90), r(0x83, 0x90))
 			ops = append(ops, clearing...)
 		}
@@ -151,6 +152,18 @@ func TestBHGoesOn(t *testing.T) {
 			near(t, what, value(t, readings, "illuminance"), lux, 1+lux/1000)
 		}
 		check("first", 100)
+		n := 0
+		h.bad = func(_ int, r []byte) error { // another light each time
+			if n++; len(r) == 2 && r[1] > 0 {
+				c.lux += 50
+			}
+			return nil
+		}
+		h.call, c.lux = 0, 150
+		if got, err := s.Measure(t.Context()); err == nil || !strings.Contains(err.Error(), "the light was another each time (150, 250 and 350 lx)") {
+			t.Errorf("a light that flickers: got %v, %v", got, err)
+		}
+		h.bad, c.lux = nil, 100
 		for bit := range 8 {
 			h.spoil = func(w []byte) {
 				if len(w) == 1 && w[0] == bhOnce {

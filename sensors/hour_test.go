@@ -41,6 +41,15 @@ var hours = map[string]hour{
 		off: map[string]float64{"temperature": 0.01, "humidity": 0.01}},
 	"lm75":   {model: "lm75", world: map[string][2]float64{"temperature": {-20, 60}}, off: map[string]float64{"temperature": 0.51}},
 	"tmp102": {model: "tmp102", world: map[string][2]float64{"temperature": {-20, 60}}, off: map[string]float64{"temperature": 0.07}},
+	"ads1115": {model: "ads1115", world: map[string][2]float64{"ain0": {0, 4}, "ain1": {0, 4}}, off: map[string]float64{"a0": 0.0002, "a0_a1": 0.0002},
+		of: map[string]func(map[string]float64) float64{
+			"a0":    func(w map[string]float64) float64 { return w["ain0"] },
+			"a0_a1": func(w map[string]float64) float64 { return w["ain0"] - w["ain1"] },
+		}},
+	"ina219": {model: "ina219", world: map[string][2]float64{"voltage": {0, 25}, "current": {-3, 3}}, off: map[string]float64{"voltage": 0.003, "current": 0.0001, "power": 0.01},
+		of: map[string]func(map[string]float64) float64{
+			"power": func(w map[string]float64) float64 { return w["voltage"] * w["current"] },
+		}},
 }
 
 // hourTroubles are what happens to a chip: the address stands for %s.
