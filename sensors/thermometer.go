@@ -10,8 +10,8 @@ import (
 	"periph.io/x/conn/v3/i2c"
 )
 
-// thermometerKind is a part that measures all the time and has no check sum. Its settings, which differ from those after power-on, are
-// read back after each value: one that has lost its power since may say anything.
+// thermometerKind is a part that measures all the time and has no check sum. Its settings are read back after each value: one that has
+// lost its power since may say anything. So they differ from those after power-on, or the value there is one that cannot be measured.
 type thermometerKind struct {
 	value, config byte                     // registers
 	settings      []byte                   // what config is set to, one byte or two, high byte first
@@ -29,7 +29,7 @@ type thermometer struct {
 	ready time.Time // there is a value from then on
 }
 
-// open gives a function for Driver.Open.
+// open is the Driver.Open of such a part.
 func (k *thermometerKind) open(o Options) (Sensor, error) {
 	t := &thermometer{thermometerKind: k, dev: i2c.Dev{Bus: o.Bus, Addr: o.Addr}}
 	if err := k.check(&t.dev); err != nil {
