@@ -122,10 +122,10 @@ func (e *expander) verify() (expanderSample, error) {
 	return s, nil
 }
 
-// fell tells that lines of a write-only chip read low that were written high: outputs, or inputs that were not low before. It may have heard
+// fell tells that lines of a write-only chip read low that were written high: outputs, or inputs that are not known to be low. It may have heard
 // wrong what it was told, or was told what was meant for another one.
 func (e *expander) fell(s expanderSample) bool {
-	high := e.want[exLatch]&e.outputs | e.known&e.seen&e.inputs()&^e.settling
+	high := e.want[exLatch]&e.outputs | (e.known|^e.seen)&e.inputs()&^e.settling
 	return e.kind.latchOut && high&^s.pins != 0
 }
 
