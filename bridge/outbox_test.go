@@ -292,13 +292,13 @@ func TestRivalry(t *testing.T) {
 		up, down float64
 		want     bool
 	}{{0, 1, false}, {2, 3, false}, {4, 30, false}, {31, 32, false}, {33, 34, false}, {35, 36, true}, {56, 57, true}, {100, 101, true}, {120, 200, false}, {201, 202, false}} {
-		if got := r.lost(at(s.up), at(s.down)); got != s.want {
-			t.Errorf("%d: got %v, want %v", i, got, s.want)
+		if r.lost(at(s.up), at(s.down)); r.suspected != s.want {
+			t.Errorf("%d: got %v, want %v", i, r.suspected, s.want)
 		}
 	}
 	r = rivalry{}
 	for i := range 10 { // seldom enough to be anything
-		if r.lost(at(float64(40*i)), at(float64(40*i+1))) {
+		if r.lost(at(float64(40*i)), at(float64(40*i+1))); r.suspected {
 			t.Error("a loss every 40 s is no rival")
 		}
 	}

@@ -35,6 +35,7 @@ func crashLoop(t *testing.T, addr string, stop, start func()) {
 		if l := r.await(t, false); strings.Contains(l.Err.Error(), "another client") {
 			t.Errorf("end %d of the broker is taken for a rival: %v", i+1, l.Err)
 		}
+		time.Sleep(300 * time.Millisecond) // a service manager waits, too, and a broker takes its time to begin
 		start()
 	}
 	began := time.Now()

@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -122,7 +121,7 @@ func (s *Session) Run(ctx context.Context) error {
 			if err == errChange {
 				continue
 			}
-			err = s.over(try, p, err, up, time.Now())
+			err = s.over(p, err, up, time.Now())
 		case ctx.Err() != nil:
 			return nil
 		case try.Err() != nil:
@@ -141,8 +140,8 @@ func (s *Session) Run(ctx context.Context) error {
 		}
 		s.down(p, err)
 		wait := s.tries.next(time.Now())
-		if s.rival.found {
-			wait = max(wait, min(rivalWait, s.cfg.RetryMax))
+		if s.rival.suspected {
+			wait = max(wait, s.suspect(try, err))
 		}
 		s.pause(try, wait)
 	}
@@ -150,20 +149,15 @@ func (s *Session) Run(ctx context.Context) error {
 }
 
 // over notes that a connection has ended because of err, and says more where more is known.
-func (s *Session) over(ctx context.Context, p *peer, err error, up, down time.Time) error {
+func (s *Session) over(p *peer, err error, up, down time.Time) error {
 	lasted := down.Sub(up)
 	if s.turn.prefer && s.turn.at == 0 {
 		s.liking.lost(lasted)
 	}
 	s.tries.lost(up, down)
-	switch {
-	case err == nil || p.byUs() || !s.rival.lost(up, down):
-	case !s.answers(ctx):
-		s.rival = rivalry{}
-	default:
-		err = &refusal{
-			fmt.Sprintf("the broker closes each connection soon: another client with the identifier %q seems to be connected", s.cfg.ClientID),
-			"give each gateway a device name, or client_id, of its own; if there is only one, the broker's log says why it closes", err,
+	if err != nil && !p.byUs() {
+		if s.rival.lost(up, down); s.rival.found {
+			err = s.rivalry(err)
 		}
 	}
 	s.turn.lost(lasted, p.byUs())

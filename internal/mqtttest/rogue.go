@@ -60,7 +60,9 @@ func StartRogue(tb testing.TB, play func(*Guest), saw func(topic string, payload
 			mu.Unlock()
 			r.wg.Go(func() {
 				g := &Guest{Conn: c, r: bufio.NewReader(c), saw: saw, online: make(chan struct{}), ended: make(chan struct{})}
-				(*r.play.Load())(g)
+				if _, err := g.r.Peek(1); err == nil { // else somebody only looked whether we are there
+					(*r.play.Load())(g)
+				}
 				c.Close()
 				if g.serving {
 					<-g.ended
