@@ -25,8 +25,8 @@ type room struct {
 	away, told, mute time.Time // until when the chip does not answer; since when that is known; until when the sensor does not
 	linked           bool
 
-	switched, wrong int
-	lost            time.Time // since when the gateway knows that nobody measures
+	switched int
+	lost     time.Time // since when the gateway knows that nobody measures
 }
 
 const (

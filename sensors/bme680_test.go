@@ -60,12 +60,12 @@ const (
 // bme680Chip has the registers of a part, and takes as long as the data sheet says.
 type bme680Chip struct {
 	noSpeed
-	reg          [256]byte
-	raw          [4]uint32 // temperature, pressure, humidity, gas
-	span, flags  byte      // of the gas
-	ready, cut   time.Time
-	noisy, deaf  bool
-	stuck, never bool
+	reg         [256]byte
+	raw         [4]uint32 // temperature, pressure, humidity, gas
+	span, flags byte      // of the gas
+	ready, cut  time.Time
+	noisy, deaf bool
+	stuck       bool
 }
 
 func newBME680Chip(new bool) *bme680Chip {
