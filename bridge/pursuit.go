@@ -8,10 +8,11 @@ type pursuit struct {
 	told   string // why it was refused, as told last: each reason is told once
 }
 
-// try makes the wish, if it is not over or on its way.
+// try makes the wish, if it is not over or on its way. An OFF is made all the same while an ON of the same rule is on its way: that may
+// have waited for long, and was for another zone.
 func (p *pursuit) try(s *state, c Command) {
 	o := p.output
-	if p.over || o.pursuit == p && (o.waiting != nil || o.pending && o.wished) {
+	if p.over || c.Verb != VerbOff && o.pursuit == p && (o.waiting != nil || o.pending && o.wished) {
 		return
 	}
 	if other := o.pursuit; other != nil && other != p {

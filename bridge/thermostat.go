@@ -133,15 +133,13 @@ func (s *state) offline() {
 	}
 }
 
-// sample looks for the rule's quantity in a measurement.
+// sample looks for the rule's quantity in a measurement. A device that was changed for another may not have it.
 func (t *thermostat) sample(s *state, in *sensors.Sample) {
-	if in.Err != nil {
-		t.missed(s)
-		return
-	}
 	for _, r := range in.Readings {
-		if r.Quantity == t.quantity {
+		if in.Err == nil && r.Quantity == t.quantity && finite(r.Value) {
 			t.reading(s, r.Value)
+			return
 		}
 	}
+	t.missed(s)
 }

@@ -31,6 +31,17 @@ func withBlind(c *Config) {
 	}
 }
 
+// withCompressor has a heater that must not be switched often.
+func withCompressor(c *Config) {
+	withThermostats(c)
+	c.Thermostats = c.Thermostats[1:2]
+	for i := range c.Outputs {
+		if c.Outputs[i].Name == "pump" {
+			c.Outputs[i].MinInterval, c.Outputs[i].MaxOn = 5*time.Minute, 0
+		}
+	}
+}
+
 // withFallback has the gateway heat only while the broker is away.
 func withFallback(c *Config) {
 	withThermostats(c)
@@ -44,6 +55,7 @@ func init() {
 	otherHouses["thermostat_chip"] = withThermostats
 	otherHouses["thermostat_guards"] = withBlind
 	otherHouses["thermostat_offline"] = withFallback
+	otherHouses["thermostat_held"] = withCompressor
 	otherHouses["thermostat_reload"] = withThermostats
 	renovations["warmer"] = func(c *Config) { c.Thermostats[0].Above, c.Thermostats[0].Below = 26, 23 }
 	renovations["more_fans"] = func(c *Config) { c.Thermostats[0].Outputs = []string{"l02", "l01"} }
