@@ -13,7 +13,7 @@ import (
 func init() {
 	Register(Driver{
 		Name:    "iio",
-		Doc:     "any sensor or converter that the kernel drives (IIO): DHT11, DHT22, BME680, Si7021, ADS1115, MCP3008, MAX31855 and many more",
+		Doc:     "any sensor or converter that the kernel drives (IIO): DHT11, DHT22, AM2302, BMP180, BME680, Si7021, ADS1115, MCP3008, MAX31855 and many more",
 		Keys:    []Key{deviceKey("bme680, 1-0076, dht11@4 or spi0.0")},
 		Offers:  func(o Options) ([]Quantity, error) { _, channels, err := iioAt(o); return quantitiesOf(channels), err },
 		Time:    2 * time.Second,

@@ -196,17 +196,17 @@ func (t *teller) welcome(broker string, embedded bool) {
 	}
 	fmt.Fprintf(t.out, `gatewayd demo: a simulated Raspberry Pi. Nothing real is switched.
 
-  header       door contact on GPIO17, boiler on GPIO22, bell on GPIO27
+  header       door contact on GPIO17, boiler on GPIO22, bell on GPIO27, fan on GPIO24, water meter on GPIO23
   IO Pi Plus   lights l01 l02 l03 on bus 1 (0x20), their wall buttons on bus 2 (0x21), interrupt on GPIO4
-  BME280       attic: temperature, humidity, pressure
+  BME280       attic: temperature, humidity (median of 3, rounded), pressure
 
   broker       %s
   watch        mosquitto_sub %s -v -t 'light/#' -t 'gatewayd/demo/#'
   switch       mosquitto_pub %s -t light/l01/set -m TOGGLE
                mosquitto_pub %s -t gatewayd/demo/boiler/set -m '{"state":"ON","for":"30s"}'
 
-Each button toggles its light by a local rule, a long press switches all off. Home Assistant finds it all by itself if it
-uses this broker. Ctrl-C ends; --help shows more.
+By local rules each button toggles its light, a long press switches all off, and the fan runs from 21.8 °C in the attic until
+it is below 21.4 °C. Home Assistant finds it all by itself if it uses this broker. Ctrl-C ends; --help shows more.
 
 `, broker, where, where, where)
 }

@@ -152,10 +152,13 @@ func showDriver(out io.Writer, name string) error {
 		known = append(known, d.Name)
 	}
 	for _, c := range config.ChipTypes() {
-		if c.Type == name {
+		if strings.EqualFold(c.Type, name) {
 			return showChip(out, &c)
 		}
 		known = append(known, c.Type)
+	}
+	if d := sensors.ForPart(name); d != nil { // what is printed on it
+		return showSensor(out, d)
 	}
 	text := fmt.Sprintf("no sensor or chip is called %q", name)
 	if meant := near.Of(name, slices.Values(known)); meant != "" {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,16 +30,34 @@ func driversPage() string {
 	}
 	b.WriteString("\n## Chips\n\nWhat has lines for inputs and outputs, beside the Raspberry Pi's own header.\n\n")
 	tableHead(&b, "type", "what it is", "lines", "I2C address")
-	for _, c := range config.ChipTypes() {
-		tableRow(&b, fmt.Sprintf("[`%s`](#%[1]s)", c.Type), shortDoc(c.Doc), c.Lines, code(addressList(c.Addrs)))
+	types := config.ChipTypes()
+	for _, c := range types {
+		name := code(c.Type)
+		if !oneExpander(&c) {
+			name = fmt.Sprintf("[`%s`](#%[1]s)", c.Type)
+		}
+		tableRow(&b, name, c.Doc, c.Lines, code(addressList(c.Addrs)))
 	}
-	for _, c := range config.ChipTypes() {
+	b.WriteString("\n### Keys of every chip with one I2C address\n\n")
+	keys := slices.Clone(types[0].Keys)
+	for i := range keys {
+		keys[i].Doc = strings.Replace(keys[i].Doc, addressList(types[0].Addrs), "as in the table", 1)
+	}
+	keyTable(&b, keys)
+	yamlBlock(&b, types[0].Example)
+	for _, c := range types {
+		if oneExpander(&c) {
+			continue
+		}
 		fmt.Fprintf(&b, "\n### %s\n\n%s.\n\n", c.Type, sentence(c.Doc))
 		keyTable(&b, c.Keys)
 		yamlBlock(&b, c.Example)
 	}
 	return b.String()
 }
+
+// oneExpander reports that a type is a single chip on I2C: these differ in nothing but what the table says.
+func oneExpander(c *config.ChipDoc) bool { return len(c.Addrs) > 0 && !c.Board }
 
 // docs/drivers.md is what the drivers say of themselves.
 func TestDriversPage(t *testing.T) {

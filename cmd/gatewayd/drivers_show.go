@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -27,7 +29,11 @@ func showSensor(out io.Writer, d *sensors.Driver) error {
 		}
 	}
 	if len(d.Addrs) > 0 {
-		fmt.Fprintf(table, "\nI2C address: %s; 0x%02x unless said\n", addressList(d.Addrs), d.Addrs[0])
+		fmt.Fprintf(table, "\nI2C address: %s", addressList(d.Addrs))
+		if len(d.Addrs) > 1 {
+			fmt.Fprintf(table, "; 0x%02x unless said", d.Addrs[0])
+		}
+		fmt.Fprint(table, "\n")
 	}
 	fmt.Fprintf(table, "\n%s\n", oftenest(d))
 	showKeys(table, "Keys of its own", config.DriverKeys(d))
@@ -88,9 +94,17 @@ func rangeOf(q *sensors.Quantity) string {
 	case q.Flag:
 		return "OFF or ON"
 	case q.Low != 0 || q.High != 0:
-		return fmt.Sprintf("from %v to %v", q.Low, q.High)
+		return fmt.Sprintf("from %s to %s", limitText(q.Low), limitText(q.High))
 	}
 	return ""
+}
+
+// limitText writes a limit as people do: four decimals at most, of a large one none, and no exponent.
+func limitText(v float64) string {
+	if v >= 1000 || v <= -1000 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return strings.TrimSuffix(strings.TrimRight(strconv.FormatFloat(v, 'f', 4, 64), "0"), ".")
 }
 
 // classOf says what Home Assistant takes a quantity for.
@@ -116,11 +130,13 @@ func oftenest(d *sensors.Driver) string {
 		}
 	}
 	text := fmt.Sprintf("Measures every %s unless said", bridge.Hours(max(usual, d.Every)))
-	if d.Most > 0 {
-		text = fmt.Sprintf("Measures every %s, not less often", bridge.Hours(min(max(usual, d.Every), d.Most)))
-	}
-	if d.Every > 0 {
-		text += fmt.Sprintf(", not more often than every %s", bridge.Hours(d.Every))
+	switch {
+	case d.Most > 0 && d.Every >= d.Most:
+		text = fmt.Sprintf("Measures every %s, no more and no less often", bridge.Hours(d.Every))
+	case d.Most > 0:
+		text = fmt.Sprintf("Measures every %s unless said, at least every %s", bridge.Hours(min(max(usual, d.Every), d.Most)), bridge.Hours(d.Most))
+	case d.Every > 0:
+		text += fmt.Sprintf(", at most every %s", bridge.Hours(d.Every))
 	}
 	if d.Time > 0 {
 		text += fmt.Sprintf("; a measurement takes %s", bridge.Hours(d.Time))

@@ -57,6 +57,12 @@ func TestShowDriver(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", want, &b)
 		}
 	}
+	for part, want := range map[string]string{"SHT21": "htu21d\n", "DS18B20": "w1\n", "PCF8574": "pcf8574\n", "SGP40": "sgp40\n"} {
+		b.Reset()
+		if err := showDriver(&b, part); err != nil || !strings.HasPrefix(b.String(), want) {
+			t.Errorf("%s: got %v and %q, want it to begin with %q", part, err, b.String(), want)
+		}
+	}
 	for name, want := range map[string]string{"bme820": `did you mean "bme280"?`, "mcp2317": `did you mean "mcp23017"?`, "countre": `did you mean "counter"?`, "toaster": "gatewayd drivers shows all"} {
 		err := showDriver(&b, name)
 		if usage := usageError(""); !errors.As(err, &usage) || !strings.Contains(err.Error(), want) {
@@ -101,6 +107,14 @@ func TestAddressList(t *testing.T) {
 	} {
 		if got := addressList(c.addrs); got != c.want {
 			t.Errorf("%x: got %q, want %q", c.addrs, got, c.want)
+		}
+	}
+}
+
+func TestLimitText(t *testing.T) {
+	for v, want := range map[float64]string{0: "0", -40: "-40", 100: "100", -3.1999999999999997: "-3.2", 0.8192: "0.8192", 121556.85483870968: "121557", 1.1e8: "110000000"} {
+		if got := limitText(v); got != want {
+			t.Errorf("%v: got %q, want %q", v, got, want)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"gatewayd/gpio"
+	"gatewayd/sensors"
 )
 
 // chip is an item of the list chips, or the header.
@@ -88,8 +89,25 @@ var chipTypeValue = func() value[*chipType] {
 	for _, t := range chipTypes {
 		all = append(all, choice[*chipType]{t.name, t})
 	}
-	return oneOf(all...)
+	v := oneOf(all...)
+	parse := v.parse
+	v.parse = func(n *yaml.Node, complain func(*yaml.Node, string)) (*chipType, bool) {
+		return parse(n, func(at *yaml.Node, msg string) { complain(at, chipTypeMistake(n, msg)) })
+	}
+	return v
 }()
+
+// chipTypeMistake says better than msg what was meant: a sensor, or a multiplexer, is no chip here.
+func chipTypeMistake(n *yaml.Node, msg string) string {
+	switch s := n.Value; {
+	case n.Kind != yaml.ScalarNode:
+	case isMux(s):
+		return noMuxType(s).Error()
+	case sensors.ForPart(s) != nil:
+		return fmt.Sprintf("%s has no lines: it belongs into the list sensors, as type: %s", quote(s), sensors.ForPart(s).Name)
+	}
+	return msg
+}
 
 var chipList = list("chips", "what has lines, other than the header", func() *chip { return new(chip) }, chipKeysOf,
 	func(d *draft, c *chip) { d.chips = append(d.chips, c) }, func(d *draft) []*chip { return d.chips })

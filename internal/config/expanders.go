@@ -10,12 +10,19 @@ import (
 	"gatewayd/gpio"
 )
 
+// headerLine is a line's name on the header, which is checked with the others.
+var headerLine = func() value[string] {
+	v := lineText
+	v.want = "a line of the header, such as GPIO4"
+	return v
+}()
+
 // expanderKeys are what all I2C expanders have, around the key for their addresses.
 func expanderKeys(addrs key[*chip]) []key[*chip] {
 	return []key[*chip]{
 		field("bus", "the I2C bus: 1 is /dev/i2c-1", integer[int]("the number of an I2C bus", 0, 255), func(c *chip) *int { return &c.bus }, 1),
 		addrs,
-		field("interrupt", "the header's line that the interrupt output is wired to", several(lineText), func(c *chip) *[]string { return &c.interrupts }),
+		field("interrupt", "the header's line that the interrupt output is wired to", several(headerLine), func(c *chip) *[]string { return &c.interrupts }),
 		{
 			name: "poll", doc: "how often inputs are read where no interrupt is wired", want: poll.want,
 			preset: func(c *chip) { c.poll = 10 * time.Millisecond },

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -108,7 +110,7 @@ func filter(n *yaml.Node, complain func(*yaml.Node, string)) (f sensors.Filter, 
 	return f, ok
 }
 
-// calibration is a list of points, [what was measured, what is right there].
+// calibration is a list of points, [what was measured, what is right there], in any order.
 func calibration(n *yaml.Node, complain func(*yaml.Node, string)) (points [][2]float64, ok bool) {
 	const wanted = "two or more points are wanted, each [what was measured, what is right], such as [[1.2, 0], [2.8, 100]]"
 	if n.Kind != yaml.SequenceNode || len(n.Content) < 2 {
@@ -126,11 +128,12 @@ func calibration(n *yaml.Node, complain func(*yaml.Node, string)) (points [][2]f
 				return nil, false
 			}
 		}
-		if len(points) > 0 && p[0] <= points[len(points)-1][0] {
-			complain(c, "the points are to be in the order of what was measured, each larger than the one before")
+		at, twice := slices.BinarySearchFunc(points, p[0], func(q [2]float64, v float64) int { return cmp.Compare(q[0], v) })
+		if twice {
+			complain(c, fmt.Sprintf("two points say what is right where %v was measured: one of them is wanted", p[0]))
 			return nil, false
 		}
-		points = append(points, p)
+		points = slices.Insert(points, at, p)
 	}
 	return points, true
 }

@@ -23,7 +23,9 @@ func join(words []string, and string) string {
 
 // a puts the article before a word.
 func a(word string) string {
-	if strings.ContainsAny(word[:min(1, len(word))], "aeiou") {
+	first, second := word[:min(1, len(word))], word[min(1, len(word)):min(2, len(word))]
+	spelt := strings.ContainsAny(word, "0123456789") && strings.ContainsAny(first, "fhlmnrsx") && !strings.ContainsAny(second, "aeiou") // as in sht3x
+	if spelt || strings.ContainsAny(first, "aeiou") {
 		return "an " + word
 	}
 	return "a " + word

@@ -145,6 +145,9 @@ func (s *sensor) warnf(d *draft, key, format string, args ...any) {
 	d.warnf(n, path, format, args...)
 }
 
+// asDevice reports that the device decides what is measured: the one that is there now may be another one than that of tomorrow.
+func (s *sensor) asDevice() bool { return s.driver.Offers != nil && len(s.driver.Addrs) == 0 }
+
 // wanted gives those of the quantities that are told.
 func (s *sensor) wanted(d *draft, offered []sensors.Quantity) []sensors.Quantity {
 	if len(s.measures) == 0 {
@@ -159,11 +162,12 @@ func (s *sensor) wanted(d *draft, offered []sensors.Quantity) []sensors.Quantity
 			d.errorf(elements(n)[i], path, "%s is there twice", want)
 		case at >= 0:
 			told = append(told, offered[at])
-		case s.driver.Offers != nil: // the device that is there now may be another one than that of tomorrow
+		case s.asDevice():
 			d.warnf(elements(n)[i], path, "the %s that is there does not measure %s%s", s.driver.Name, want, offers(want, offered))
 			told = append(told, sensors.Standard(want))
 		default:
 			d.errorf(elements(n)[i], path, "%s does not measure %s%s", a(s.driver.Name), want, offers(want, offered))
+			s.unknown = true
 		}
 	}
 	return told

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -146,11 +147,29 @@ var driver = scalar("a type of sensor, such as bme280", func(s string) (*sensors
 	return nil, unknownDriver(s, known)
 }, func(d *sensors.Driver) *yaml.Node { return word(d.Name) })
 
+// unknownDriver says what was meant: people write what is printed on the part, or a chip.
 func unknownDriver(s string, known []string) error {
-	if hint := didYouMean(s, known); hint != "" {
+	isChip := slices.ContainsFunc(chipTypes, func(t *chipType) bool { return strings.EqualFold(t.name, s) })
+	switch d, hint := sensors.ForPart(s), didYouMean(s, known); {
+	case d != nil:
+		return fmt.Errorf("no type of sensor is called %s: write type: %s", quote(s), d.Name)
+	case isChip:
+		return fmt.Errorf("%s is no sensor, but a chip with lines: it belongs into the list chips", quote(s))
+	case isMux(s):
+		return noMuxType(s)
+	case hint != "":
 		return fmt.Errorf("no type of sensor is called %s%s", quote(s), hint)
 	}
 	return fmt.Errorf("no type of sensor is called %s: `gatewayd drivers` shows which there are", quote(s))
+}
+
+func isMux(s string) bool {
+	return slices.Contains([]string{"pca9548", "pca9548a", "tca9548", "tca9548a"}, strings.ToLower(s))
+}
+
+// noMuxType says where a multiplexer is written.
+func noMuxType(s string) error {
+	return fmt.Errorf("%s is a multiplexer, which has no entry of its own: write its address, as mux: 0x70, and channel: 0 to each sensor behind it", quote(s))
 }
 
 // onlyWithAddress leaves a key out where the driver has no use for it.
@@ -227,7 +246,7 @@ func (s *sensor) connectBus(d *draft) {
 		for _, a := range s.driver.Addrs {
 			can = append(can, fmt.Sprintf("0x%02x", a))
 		}
-		s.errorf(&d.notes, "address", "0x%02x is no address of a %s: it can have %s", s.addr, s.driver.Name, join(can, "or"))
+		s.errorf(&d.notes, "address", "0x%02x is no address of %s: it can have %s", s.addr, a(s.driver.Name), join(can, "or"))
 		return
 	}
 	n, path := s.at("address")

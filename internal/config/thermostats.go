@@ -138,7 +138,7 @@ func (d *draft) checkQuantity(r *rule) {
 		return
 	}
 	complain := d.errorf
-	if p.driver.Offers != nil { // the device that is there now may be another one than that of tomorrow
+	if p.asDevice() {
 		complain = d.warnf
 	}
 	complain(n, path, "%s does not measure %s%s", &p.base, quote(r.quantity), offers(r.quantity, p.told))
