@@ -95,6 +95,9 @@ func (s *state) adopt(a *adoption) {
 	}
 	a.thermostats(s)
 	s.totals = was.totals
+	for _, c := range was.counters {
+		s.totals[c.cfg.key()] = c.pulses
+	}
 	for i := range a.counters {
 		a.counter(s, &a.counters[i])
 	}

@@ -1,11 +1,8 @@
 package bridge
 
-// counter has a counter go on, or begin. Its total goes on wherever its line is now: it is the same meter to whoever reads it.
+// counter has a counter go on, or begin. Its total is its id's, wherever its line is now: it is the same meter to whoever reads it.
 func (a *adoption) counter(s *state, p *pair[*counter]) {
 	is, was := p.is, p.was
-	if was != nil {
-		s.totals[was.cfg.key()] = was.pulses
-	}
 	switch {
 	case is == nil:
 		a.channel(s, told{}, was.told(&was.total), nil)
@@ -21,7 +18,8 @@ func (a *adoption) counter(s *state, p *pair[*counter]) {
 		is.counterLife = was.counterLife
 		is.schedule(s)
 	}
-	if is.pulses = was.pulses; is.cfg.key() != was.cfg.key() {
+	is.pulses = is.goesOn(s, was)
+	if is.cfg.key() != was.cfg.key() {
 		s.counts = append(s.counts, Counted{ID: is.cfg.key(), Pulses: is.pulses})
 	}
 	renamed := was.cfg.Name != is.cfg.Name
@@ -36,7 +34,7 @@ func (a *adoption) counter(s *state, p *pair[*counter]) {
 	} else {
 		a.available(s, is.cfg.Name, is.err == nil, &before)
 	}
-	a.reading(s, p, &is.total, &was.total, is.cfg.PerUnit == was.cfg.PerUnit)
+	a.reading(s, p, &is.total, &was.total, is.cfg.PerUnit == was.cfg.PerUnit && is.pulses == was.pulses)
 	a.reading(s, p, &is.rate, &was.rate, is.cfg.Factor == was.cfg.Factor)
 	if p.same && is.err == nil { // another number per unit is another total, and another rate
 		if is.total.last == nil && was.total.last != nil {
@@ -50,6 +48,21 @@ func (a *adoption) counter(s *state, p *pair[*counter]) {
 		}
 		is.schedule(s)
 	}
+}
+
+// goesOn gives the total that a counter begins with in the place of another, as a start would: what is kept by its id. Only an id that is
+// new takes over what was kept by the former one, if that is nobody's by now.
+func (c *counter) goesOn(s *state, was *counter) uint64 {
+	former := was.cfg.key()
+	if pulses, known := s.totals[c.cfg.key()]; known {
+		return pulses
+	}
+	for _, other := range s.counters {
+		if other.cfg.key() == former {
+			return 0
+		}
+	}
+	return was.pulses
 }
 
 // reading goes on with what was told of one quantity, if that is the same one, in the same unit.

@@ -25,12 +25,19 @@ func withCounters(c *Config) {
 }
 
 func init() {
-	for _, name := range []string{"counter", "counter_reload", "encoder"} {
+	for _, name := range []string{"counter", "counter_reload", "counter_ids", "encoder"} {
 		otherHouses[name] = withCounters
 	}
 	renovations["meter_renamed"] = func(c *Config) {
 		c.Counters[0].Name, c.Counters[0].Entity.ID = "main", "house"
 	}
+	renovations["meter_changed"] = func(c *Config) { // the old one goes on under another name, and a new one has its name
+		old := c.Counters[0]
+		old.Name, old.Entity.ID = "old", "house"
+		c.Counters[0].Entity.ID = "new"
+		c.Counters = append([]Counter{old}, c.Counters...)
+	}
+	renovations["meter_id"] = func(c *Config) { c.Counters[0].Entity.ID = "other" }
 	renovations["without_meter"] = without("house")
 	renovations["other_meter"] = func(c *Config) { c.Counters[0].PerUnit = 500 }
 }
