@@ -94,10 +94,14 @@ func (c *chain) pass(r *Reading, at time.Time) error {
 	if math.IsNaN(r.Value) || math.IsInf(r.Value, 0) {
 		return fmt.Errorf("its filters make %v of it", r.Value)
 	}
+	return nil
+}
+
+// tell notes that a reading that has passed is told: the ones after it are compared with it.
+func (c *chain) tell(r *Reading, at time.Time) {
 	if !r.Quiet {
 		c.told, c.value, c.at = true, r.Value, at
 	}
-	return nil
 }
 
 // window gives the last n values that have come to a filter.

@@ -45,6 +45,9 @@ func TestFilters(t *testing.T) {
 			for i, v := range tt.in {
 				r := Reading{Quantity: "level", Value: v}
 				err := c.pass(&r, time.Unix(0, 0).Add(at[i]))
+				if err == nil {
+					c.tell(&r, time.Unix(0, 0).Add(at[i]))
+				}
 				got := r.Value
 				switch {
 				case err != nil:
@@ -82,6 +85,29 @@ func TestPollerTreats(t *testing.T) {
 		want := []Reading{{"roof", 20, false}, {"roof", 20.04, true}, {"roof", 20.2, false}, {"roof", 20.2, true}, {"roof", 20.2, true}}
 		if !slices.Equal(got, want) {
 			t.Errorf("got %v, want %v", got, want)
+		}
+	})
+}
+
+// A measurement that is refused because of another quantity was not told, so what delta compares with is still the one before it.
+func TestPollerRefusedNotTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &part{}
+		p.measure = func(_ context.Context, n int) ([]Reading, error) {
+			switch n {
+			case 1:
+				return []Reading{temperature.is(20), humidity.is(50)}, nil
+			case 2:
+				return []Reading{temperature.is(25), humidity.is(99)}, nil
+			}
+			return []Reading{temperature.is(25), humidity.is(50)}, nil
+		}
+		samples, _, _ := poll(t, PollerConfig{
+			Name: "attic", Driver: p.driver(), Every: 10 * time.Second,
+			Treatments: map[string]Treatment{"temperature": {Filters: []Filter{{Delta: &Delta{0.5, time.Hour}}}}, "humidity": {Filters: []Filter{{Max: new(90.0)}}}},
+		}, 15*time.Second)
+		if want := (Reading{"temperature", 25, false}); len(samples) != 2 || samples[1].Readings[0] != want {
+			t.Errorf("got %+v, want %+v as the second sample's", samples, want)
 		}
 	})
 }

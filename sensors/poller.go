@@ -223,17 +223,24 @@ func (p *Poller) treat(readings []Reading, at time.Time) (told []Reading, err er
 	if len(p.cfg.Only) == 0 && len(p.chains) == 0 {
 		return readings, nil
 	}
+	var passed []*chain // as many as told; nil: none
 	for _, r := range readings {
 		if len(p.cfg.Only) > 0 && !slices.Contains(p.cfg.Only, r.Quantity) {
 			continue
 		}
-		if c := p.chains[r.Quantity]; c != nil {
+		c := p.chains[r.Quantity]
+		if c != nil {
 			if err := c.pass(&r, at); err != nil {
 				return nil, fmt.Errorf("%s: %w", r.Quantity, err)
 			}
 			r.Quantity = cmp.Or(c.name, r.Quantity)
 		}
-		told = append(told, r)
+		told, passed = append(told, r), append(passed, c)
+	}
+	for i, c := range passed {
+		if c != nil {
+			c.tell(&told[i], at)
+		}
 	}
 	return told, nil
 }
