@@ -50,6 +50,9 @@ const (
 	adsOS     uint16 = 1 << 15 // written: begin a conversion; read: none is running
 	adsSingle uint16 = 1 << 8
 	adsQuiet  uint16 = 3 // the comparator is off
+	// Its alarm would stay. Nothing here uses it: it tells that the part has kept its power, without which this is 0, the other settings can
+	// be what was wanted, and the value is 0.
+	adsMark uint16 = 1 << 2
 
 	adsStarts = 5
 	adsPolls  = 4 // and so many quarters of a conversion more, for a part that is slower than its data sheet
@@ -93,7 +96,7 @@ func openADS(o Options, bits int, rates []string) (Sensor, error) {
 		reg16:    reg16{i2c.Dev{Bus: o.Bus, Addr: o.Addr}},
 		highest:  math.MaxInt16 >> (16 - bits) << (16 - bits),
 		inputs:   o.Settings.All("inputs"),
-		settings: uint16(slices.Index(adsRanges, o.Settings.Text("range")))<<9 | adsSingle | adsQuiet,
+		settings: uint16(slices.Index(adsRanges, o.Settings.Text("range")))<<9 | adsSingle | adsMark | adsQuiet,
 		scale:    adsScale(o.Settings.Text("range")),
 		rates:    rates,
 		rate:     slices.Index(rates, o.Settings.Text("rate")),

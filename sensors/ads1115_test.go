@@ -130,24 +130,24 @@ func TestADSIdealCodes(t *testing.T) {
 func TestADSPlayback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bus := &i2ctest.Playback{DontPanic: true, Ops: []i2ctest.IO{
-			{Addr: 0x49, W: []byte{1, 0x43, 0x83}},
-			{Addr: 0x49, W: []byte{1}, R: []byte{0xC3, 0x83}},
-			{Addr: 0x49, W: []byte{1, 0xC3, 0x83}},
-			{Addr: 0x49, W: []byte{1}, R: []byte{0x43, 0x83}}, // it converts
+			{Addr: 0x49, W: []byte{1, 0x43, 0x87}},
+			{Addr: 0x49, W: []byte{1}, R: []byte{0xC3, 0x87}},
+			{Addr: 0x49, W: []byte{1, 0xC3, 0x87}},
+			{Addr: 0x49, W: []byte{1}, R: []byte{0x43, 0x87}}, // it converts
 			{Addr: 0x49, W: []byte{0}, R: []byte{0, 0}},
-			{Addr: 0x49, W: []byte{1}, R: []byte{0x43, 0x83}}, // still
+			{Addr: 0x49, W: []byte{1}, R: []byte{0x43, 0x87}}, // still
 			{Addr: 0x49, W: []byte{0}, R: []byte{0x27, 0x50}}, // spoilt on the wire
-			{Addr: 0x49, W: []byte{1}, R: []byte{0xC3, 0x83}},
+			{Addr: 0x49, W: []byte{1}, R: []byte{0xC3, 0x87}},
 			{Addr: 0x49, W: []byte{0}, R: []byte{0x27, 0x10}}, // 10000
 			{Addr: 0x49, W: []byte{0}, R: []byte{0x27, 0x10}},
-			{Addr: 0x49, W: []byte{1}, R: []byte{0xC3, 0x83}},
+			{Addr: 0x49, W: []byte{1}, R: []byte{0xC3, 0x87}},
 			{Addr: 0x49, W: []byte{0}, R: []byte{0x27, 0x10}},
-			{Addr: 0x49, W: []byte{1, 0x83, 0x83}},
-			{Addr: 0x49, W: []byte{1}, R: []byte{0x83, 0x83}}, // the start got lost
-			{Addr: 0x49, W: []byte{1, 0x83, 0x43}},            // 32 a second
-			{Addr: 0x49, W: []byte{1}, R: []byte{0x03, 0x43}},
+			{Addr: 0x49, W: []byte{1, 0x83, 0x87}},
+			{Addr: 0x49, W: []byte{1}, R: []byte{0x83, 0x87}}, // the start got lost
+			{Addr: 0x49, W: []byte{1, 0x83, 0x47}},            // 32 a second
+			{Addr: 0x49, W: []byte{1}, R: []byte{0x03, 0x47}},
 			{Addr: 0x49, W: []byte{0}, R: []byte{0xFC, 0x18}}, // -1000
-			{Addr: 0x49, W: []byte{1}, R: []byte{0x83, 0x43}},
+			{Addr: 0x49, W: []byte{1}, R: []byte{0x83, 0x47}},
 			{Addr: 0x49, W: []byte{0}, R: []byte{0xFC, 0x18}},
 		}}
 		d := Lookup("ads1115")
@@ -178,6 +178,8 @@ func TestADSFaults(t *testing.T) {
 		{name: "goes deaf", then: func(c *adsChip) { c.deaf = true }, want: "lost its settings"},
 		{name: "power cycle before", then: func(c *adsChip) { c.powerCycle() }},
 		{name: "power cycle within", then: func(c *adsChip) { c.cut = time.Now().Add(3 * time.Millisecond) }, want: "lost its settings"},
+		{name: "power cycle within, with the settings that it has then", given: Settings{"inputs": {"a0-a1"}, "range": {"2.048V"}},
+			then: func(c *adsChip) { c.cut = time.Now().Add(3 * time.Millisecond) }, want: "lost its settings"},
 		{name: "starts lost", then: func(c *adsChip) { c.lost = 2 }},
 		{name: "busy machine", given: Settings{"inputs": {"a0", "a3", "a0-a1"}, "rate": {"860"}}, then: func(c *adsChip) { c.slow = 70 * time.Millisecond }},
 		{name: "machine that is too busy", then: func(c *adsChip) { c.slow = time.Second }, want: "busy"},
