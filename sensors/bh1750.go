@@ -77,7 +77,7 @@ func (b *bh1750) send(ops ...byte) error {
 	return nil
 }
 
-// Measure costs 9 transfers, and 9 or 18 more where the light has changed. An opcode that flipped on its way doubles the value, or leaves
+// Measure costs 9 transfers, 9 more where it is dark, and 9 or 18 more where the light has changed. An opcode that flipped on its way doubles the value, or leaves
 // none at all, and that has the light change, too: so what is not like the last reading has to be measured twice alike.
 func (b *bh1750) Measure(ctx context.Context) ([]Reading, error) {
 	known := []float64{b.last}
@@ -95,7 +95,8 @@ func (b *bh1750) Measure(ctx context.Context) ([]Reading, error) {
 				}
 			}
 		}
-		if same > 1 || same == 1 && lux > 0 { // nothing is also what a start leaves that got lost: that is measured three times
+		// Nothing is also what a start leaves that got lost: that is measured twice where it was dark before, and three times where it was not.
+		if lux > 0 && same > 0 || same > 1 && len(known) > 1 {
 			b.last = lux
 			if b.time == bhShort && lux < 40000 {
 				b.time = bhUsual

@@ -187,6 +187,18 @@ func TestBHGoesOn(t *testing.T) {
 			c.lux = lux
 			check("changed", lux)
 		}
+		for bit := range 8 { // it was dark, and is not any more
+			c.lux = 0
+			check("dark", 0)
+			c.lux = 50
+			h.spoil = func(w []byte) {
+				if len(w) == 1 && w[0] == bhOnce {
+					w[0] ^= 1 << bit
+					h.spoil = nil
+				}
+			}
+			check(fmt.Sprintf("light after dark, bit %d of a start", bit), 50)
+		}
 		if c.time != 69 {
 			t.Errorf("the sensitivity is %d still", c.time)
 		}
