@@ -105,7 +105,8 @@ const (
 )
 
 // expander is a Chip of up to 16 lines behind I2C. Every write comes from want, the state that we keep; the chip's registers are
-// read to compare. Lines that are not claimed are left as they are found, whatever they are set to.
+// read to compare. Lines that are not claimed stay as they are found at the first Claim, whatever they are set to, and are repaired as ours
+// are: a write that was spoilt may have made outputs of them. A reset makes inputs of them.
 type expander struct {
 	name string
 	kind *ExpanderType
@@ -116,6 +117,7 @@ type expander struct {
 
 	mu sync.Mutex // guards the following and the sequence of transactions
 	expanderTable
+	taken    bool // Claim has begun to write: all registers are known
 	settled  time.Time
 	odd      uint16 // outputs whose pin differed from the latch when last scanned
 	written  bool   // and the registers have not been compared since

@@ -77,6 +77,7 @@ func (e *expander) claim(fresh, gone uint16, lines []LineConfig, at *[16]int) er
 	if err != nil {
 		return err
 	}
+	e.adopt(have) // taking over hides that the mode was lost
 	if !e.inMode(have) {
 		if have, err = e.takeOver(have); err != nil {
 			return err
@@ -112,7 +113,7 @@ func (e *expander) claim(fresh, gone uint16, lines []LineConfig, at *[16]int) er
 		set(exDriven, l.Output)
 		if l.Output {
 			next.outputs |= bit
-			switch driven := have[exDriven]&bit != 0; {
+			switch driven := e.want[exDriven]&bit != 0; { // as it was found, and not as a Claim that failed has left it
 			case wasOutput: // keeps what it was told last
 			case !driven || !l.Initial.Keeps():
 				set(exLatch, l.Level(l.Initial.Undriven()))
@@ -131,6 +132,7 @@ func (e *expander) claim(fresh, gone uint16, lines []LineConfig, at *[16]int) er
 		}
 	}
 	wrote := have != next.want
+	e.taken = true
 	if err := e.store(have, next.want); err != nil {
 		return err
 	}

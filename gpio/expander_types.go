@@ -192,26 +192,28 @@ func follow(r []byte, n int) bool {
 
 // zeros tells a chip whose registers, or pins, are all zero from a bus whose SDA is held low: there every address answers.
 type zeros struct {
-	bus  i2c.Bus
-	sure bool
+	bus   i2c.Bus
+	asked int // in a row, and nobody answered
 }
 
 // nobody is an address that I2C reserves (UM10204, table 4): no part has it.
 const nobody = 0x03
 
-// read tells, after zeros were read, whether that is to be done again: once, when nobody was asked and did not answer. That counts as a
-// failed transfer.
+// read tells, after zeros were read, whether that is to be done again: until nobody was asked twice and did not answer, with zeros
+// before, between and after, as a bus that is held may be let go for a moment, and a bus that fails answers to nobody either. Each
+// counts as a failed transfer.
 func (z *zeros) read() (again bool, err error) {
-	if z.sure {
+	if z.asked == 2 {
 		return false, nil
 	}
 	var r [1]byte
 	if z.bus.Tx(nobody, nil, r[:]) == nil {
+		z.asked = 0
 		return false, errExpanderHeld
 	}
-	z.sure = true
+	z.asked++
 	return true, nil
 }
 
 // over has nobody asked again: there was something else than zeros, or they would be news.
-func (z *zeros) over() { z.sure = false }
+func (z *zeros) over() { z.asked = 0 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// ours are the bits that we set. Of lines that are not claimed only the interrupt is: it would hold a line that chips share.
+// ours are the bits that we choose. Of lines that are not claimed only the interrupt is: it would hold a line that chips share.
 func (e *expander) ours() (m expanderRegs) {
 	for i := range m {
 		m[i] = e.claimed
@@ -20,14 +20,30 @@ func (e *expander) ours() (m expanderRegs) {
 	return m
 }
 
-// adopt takes what is not ours as it was found: in a chip that is in our mode, or as after power-on. Anything else may be a bus that
-// has lost its senses, twice in the same way.
+// adopt takes what is not ours as it was found, until the first Claim: in a chip that is in our mode, or as after power-on. Anything else
+// may be a bus that has lost its senses, twice in the same way. From then on the chip is ours, and what others' lines are set to is
+// known: what has changed there a spoilt write has changed, so that it is repaired. Only a reset makes inputs of them.
 func (e *expander) adopt(have expanderRegs) {
-	mode, _ := e.chip.mode(e.cfg.Interrupt != nil)
-	e.want[exMode] = mode
-	if _, reset := e.chip.tell(have); reset || e.inMode(have) {
-		e.want = e.want.merge(e.ours(), have)
+	mode, mask := e.chip.mode(e.cfg.Interrupt != nil)
+	e.want[exMode] = e.want[exMode]&^mask | mode
+	ours := e.ours()
+	switch _, reset := e.chip.tell(have); {
+	case reset, !e.taken && e.inMode(have):
+		e.want = e.want.merge(ours, have)
+	case e.taken && e.forgot(have):
+		for i := range have {
+			if i != exLatch { // drives nothing where the direction is gone
+				e.want[i] &= have[i] | ours[i]
+			}
+		}
 	}
+}
+
+// forgot tells that a chip was reset, though some registers have been written since, as where a repair broke off: the mode is gone, or all
+// directions are. What is found as it was known to be may stay all the same.
+func (e *expander) forgot(have expanderRegs) bool {
+	mode, mask := e.chip.mode(e.cfg.Interrupt != nil)
+	return mode != 0 && have[exMode]&mask == 0 || have[exDriven] == 0 && e.want[exDriven] != 0
 }
 
 // inMode tells whether the interrupt pins are set as we have them.
@@ -36,7 +52,13 @@ func (e *expander) inMode(have expanderRegs) bool {
 	return (have[exMode]^mode)&mask == 0
 }
 
-func (e *expander) wrong(have expanderRegs) bool { return have.merge(e.ours(), e.want) != e.want }
+// wrong tells that registers are not as they are to be: before the first Claim ours alone, and then all.
+func (e *expander) wrong(have expanderRegs) bool {
+	if !e.taken {
+		have = have.merge(e.ours(), e.want)
+	}
+	return have != e.want
+}
 
 // lost tells that a sample is not our chip's: the latches are not what they were, or lines are flagged that cannot have pulled the
 // interrupt. It was reset, or something else answered.
@@ -79,7 +101,11 @@ func (e *expander) verify() (expanderSample, error) {
 	if err != nil {
 		return expanderSample{}, err
 	}
-	have, s, err := e.chip.load()
+	load := e.chip.load
+	if e.kind.latchOut && e.written { // the pins alone say that it was heard
+		load = e.loadSure
+	}
+	have, s, err := load()
 	if err != nil && !errors.Is(err, errExpanderNoise) && !errors.Is(err, errExpanderOther) {
 		return s, err
 	}

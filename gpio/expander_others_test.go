@@ -1,0 +1,187 @@
+package gpio
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// otherRegs are the registers of families with directions as the tests of others' lines write them, and how these tests name them.
+var otherRegs = map[string]struct {
+	direction, latch byte
+	name             string
+}{
+	"MCP23017": {mcpIODIR, mcpOLAT, "iodir"},
+	"MCP23008": {mcpIODIR, mcpOLAT / 2, "iodir"},
+	"PCA9534":  {pcaConfig, pcaOutput, "config"},
+	"PCA9535":  {2 * pcaConfig, 2 * pcaOutput, "config"},
+}
+
+// others is a chip on which another program drives line 3 high, and of which we have an output and an input.
+func others(t *testing.T, kind *ExpanderType) (rig *expanderRig, c *expander, driven func() uint16) {
+	rig = newRigOf(t, kind)
+	regs := otherRegs[kind.Name]
+	rig.poke(regs.latch, 1<<3)
+	rig.poke(regs.direction, 0xff&^(1<<3))
+	c = rig.open()
+	rig.claim(c, othersLines(kind)...)
+	return rig, c, func() uint16 { return ^rig.reg(regs.name) & kind.all() }
+}
+
+func othersLines(kind *ExpanderType) []LineConfig {
+	door := LineConfig{Name: "door", Offset: 1, Debounce: 10 * time.Millisecond}
+	if kind.captures {
+		door.Pull = PullUp
+	}
+	return []LineConfig{{Name: "relay", Offset: 0, Output: true, Initial: On}, door}
+}
+
+func eachOthers(t *testing.T, test func(t *testing.T, kind *ExpanderType)) {
+	for name := range otherRegs {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, _ *expanderRig) { test(t, Expander(name)) })
+		})
+	}
+}
+
+// A write that was spoilt makes outputs of lines that are nobody's, and an input of another program's output: both are repaired to what was
+// known at the first Claim. Only a reset makes inputs of both.
+func TestExpanderOthersRepaired(t *testing.T) {
+	eachOthers(t, func(t *testing.T, kind *ExpanderType) {
+		rig, c, driven := others(t, kind)
+		_, stop := rig.start(c)
+		for _, spoilt := range []byte{0x06, 0xf7, 0xff &^ (1 | 1<<3 | 1<<5), 0xff &^ 1} {
+			rig.poke(otherRegs[kind.Name].direction, spoilt)
+			time.Sleep(3 * time.Second)
+			if got := driven(); got != 1|1<<3 {
+				t.Errorf("%04x are driven 3 s after the directions became %02x, want 0009", got, spoilt)
+			}
+		}
+		if !rig.level(3) || !rig.level(0) {
+			t.Errorf("pins are %04x, want 0 and 3 high", rig.reg("pins"))
+		}
+		rig.play(fmt.Sprintf("0x%02x reset", kind.First))
+		time.Sleep(3 * time.Second)
+		if got := driven(); got != 1 {
+			t.Errorf("%04x are driven 3 s after a reset, want ours alone", got)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// The directions and pull-ups are spoilt, and the chip is reset before any of the transfers that follow: then nothing is driven but what is
+// ours, at no time; or what was another program's, where the reset came between two transfers of the repair. A second reset changes nothing.
+func TestExpanderOthersReset(t *testing.T) {
+	for _, name := range []string{"MCP23017", "PCA9535"} {
+		for first := range 24 {
+			for _, second := range []int{first + 1, first + 2, first + 7, 100} {
+				bubble(t, func(t *testing.T, _ *expanderRig) { othersReset(t, Expander(name), first, second) })
+			}
+		}
+	}
+}
+
+func othersReset(t *testing.T, kind *ExpanderType, first, second int) {
+	rig, c, driven := others(t, kind)
+	_, stop := rig.start(c)
+	time.Sleep(1999 * time.Millisecond) // just before the registers are compared
+	rig.mu.Lock()
+	n := 0
+	rig.spoil = func(_ int, _, _ []byte, do func() error) error {
+		if n == first || n == second {
+			rig.play(fmt.Sprintf("0x%02x reset", kind.First))
+		}
+		err := do()
+		if got := driven(); n >= first && got&^(1|1<<3) != 0 {
+			t.Errorf("%s: %04x are driven after transfer %d, with resets before %d and %d", kind.Name, got, n, first, second)
+		}
+		n++
+		return err
+	}
+	rig.mu.Unlock()
+	if kind.captures {
+		rig.poke(mcpGPPU, 0)
+	}
+	rig.poke(otherRegs[kind.Name].direction, 0x06)
+	time.Sleep(10 * time.Second)
+	if got := driven(); got&^(1<<3) != 1 {
+		t.Errorf("%s: %04x are driven in the end, want ours, with resets before %d and %d\n%s", kind.Name, got, first, second, &rig.log)
+	}
+	if err := stop(); err != nil {
+		t.Log(err) // it may be given up: a Bank opens it again
+	}
+}
+
+// After a reset some registers may have been written, and into the directions what was meant for others: what was known to be driven and
+// is not is an input from then on, however that is found.
+func TestExpanderOthersHalfReset(t *testing.T) {
+	for _, test := range []struct {
+		chip   string
+		writes [][]byte
+	}{
+		{"MCP23017", [][]byte{{mcpGPPU, 0x42, 0}}},
+		{"MCP23017", [][]byte{{mcpGPPU, 0x42, 0}, {mcpIODIR, 0xef, 0xff}}},
+		{"MCP23017", [][]byte{{mcpIOCON, mcpODR}}},
+		{"PCA9535", [][]byte{{2 * pcaOutput, 0x0b, 0}}},
+	} {
+		for _, claims := range []bool{false, true} {
+			bubble(t, func(t *testing.T, _ *expanderRig) {
+				kind := Expander(test.chip)
+				rig, c, driven := others(t, kind)
+				rig.play("0x20 reset")
+				for _, w := range test.writes {
+					rig.poke(w...)
+				}
+				if claims {
+					rig.claim(c, append(othersLines(kind), LineConfig{Name: "lamp", Offset: 7, Output: true})...)
+				} else {
+					_, stop := rig.start(c)
+					time.Sleep(3 * time.Second)
+					defer stop()
+				}
+				if got := driven() &^ (1 << 7); got != 1 {
+					t.Errorf("%s after % x, claims: %v: %04x are driven, want ours alone", test.chip, test.writes, claims, got)
+				}
+				if kind.captures {
+					rig.wantReg("gppu", 1<<1)
+				}
+			})
+		}
+	}
+}
+
+// A Claim that failed half way has not made another program's of what it wrote: the next one does as the first should have.
+func TestExpanderOthersFailedClaim(t *testing.T) {
+	low := LineConfig{Name: "fan", Offset: 4, Output: true, ActiveLow: true}
+	for n, more := 0, true; more; n++ {
+		bubble(t, func(t *testing.T, rig *expanderRig) {
+			c := rig.open()
+			first := -1
+			rig.mu.Lock()
+			more = false
+			rig.spoil = func(at int, _, _ []byte, do func() error) error {
+				if first < 0 {
+					first = at
+				}
+				if at < first+n {
+					return do()
+				}
+				more = true
+				return fmt.Errorf("the bus fails")
+			}
+			rig.mu.Unlock()
+			errs := c.Claim([]LineConfig{low})
+			if more == (errs == nil) {
+				t.Fatalf("transfer %d fails: Claim says %v", n, errs)
+			}
+			rig.mu.Lock()
+			rig.spoil = nil
+			rig.mu.Unlock()
+			rig.claim(c, low)
+			rig.wantReg("iodir", 0xffff&^(1<<4))
+			rig.wantReg("olat", 1<<4)
+		})
+	}
+}
