@@ -110,7 +110,10 @@ func (e *expander) verify() (expanderSample, error) {
 		return s, err
 	}
 	if err == nil && have == e.want && e.fell(s) {
-		if s, err = e.refresh(s); err == nil && e.lost(s) {
+		if s, err = e.refresh(s); err != nil {
+			return s, err
+		}
+		if e.lost(s) {
 			have[exLatch] = s.latch
 		}
 	}
@@ -127,6 +130,14 @@ func (e *expander) verify() (expanderSample, error) {
 	}
 	if have, s, err = e.loadSure(); err != nil {
 		return s, err
+	}
+	if have == e.want && e.fell(s) { // not looked at above, where a bit may have flipped
+		if err := e.chip.put(exLatch, e.want[exLatch]); err != nil {
+			return s, err
+		}
+		if have, s, err = e.loadSure(); err != nil {
+			return s, err
+		}
 	}
 	e.adopt(have)
 	if e.wrong(have) || moved {
@@ -189,15 +200,21 @@ func (e *expander) loadSure() (expanderRegs, expanderSample, error) {
 	return have, s, err
 }
 
-// repaired counts and tells a repair, a repeated one once a minute.
+// repaired counts and tells a repair, a repeated one once a minute. What was of others' lines alone says nothing against the chip, as
+// another program may set them again and again, and nothing of our inputs.
 func (e *expander) repaired(have expanderRegs, moved bool) {
 	e.repairs++
-	e.bad++
-	e.resync |= e.inputs()
-	e.odd = 0
 	text, reset := e.chip.tell(have)
 	what := "configuration lost, repaired"
+	ours := moved || have.merge(e.ours(), e.want) != e.want
+	if ours {
+		e.bad++
+		e.resync |= e.inputs()
+		e.odd = 0
+	}
 	switch {
+	case !ours:
+		what = "lines that are not configured were changed, set back"
 	case reset:
 		what = "chip was reset, repaired"
 	case moved:

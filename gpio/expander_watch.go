@@ -162,6 +162,7 @@ func (e *expander) look(at time.Time, full, burst bool) (s expanderSample, err e
 
 // failure plans the next try after longer and longer, as a bus that is stuck for a moment is no reason to give up a chip.
 func (w *expanderWatch) failure(now time.Time, err error) error {
+	w.doubt = 0 // what was read meanwhile did not come to settle it
 	if w.failures++; w.failures == 1 {
 		w.failed = now
 	}
