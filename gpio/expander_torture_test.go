@@ -37,8 +37,8 @@ const (
 
 var busMishapNames = [busMishaps]string{"no answer", "timeout", "unheard", "flipped read", "flipped write", "lost write", "held", "reset", "brown-out"}
 
-// apart is how many transfers lie between two bits that flip, between two writes that get lost, and between two times that the bus is held:
-// what is spoilt alike again and again is believed, and a bus that is let go for the one transfer that asks nobody.
+// apart is how many transfers lie between two bits that flip, and between two writes that get lost: what is spoilt alike again and again
+// is believed.
 const apart = 12
 
 // truth is what a chip does, from a time on.
@@ -66,7 +66,6 @@ type rack struct {
 	flipped int // the transfer in which a bit flipped last
 	n       int
 	heldFor int
-	letGo   int // the transfer in which the bus was held last
 	struck  [busMishaps]int
 	history []truth
 	world   map[string][]level
@@ -117,7 +116,6 @@ func (r *rack) strike(_ int, w, rd []byte, do func() error) error {
 	held := func() error { clear(rd); return note("held", nil) }
 	if r.heldFor > 0 {
 		r.heldFor--
-		r.letGo = r.n
 		return held()
 	}
 	if len(r.kinds) == 0 || r.dice.Float64() >= r.share {
@@ -136,9 +134,6 @@ func (r *rack) strike(_ int, w, rd []byte, do func() error) error {
 		} else {
 			r.flipped = r.n
 		}
-	}
-	if kind == busHeld && r.n < r.letGo+apart {
-		return note("", do())
 	}
 	r.struck[kind]++
 	name := busMishapNames[kind]
@@ -349,7 +344,7 @@ func TestExpanderTorture(t *testing.T) {
 
 func torture(t *testing.T, kind *ExpanderType, interrupt bool, want int, seed uint64) {
 	r := &rack{expanderRig: newRigOf(t, kind), dice: rand.New(rand.NewPCG(seed, 7)), lines: map[string]LineConfig{}, world: map[string][]level{},
-		untold: map[string][]level{}, told: map[string]string{}, flipped: -apart, letGo: -apart}
+		untold: map[string][]level{}, told: map[string]string{}, flipped: -apart}
 	if interrupt {
 		r.cfg.Interrupt = r.irq
 	}
