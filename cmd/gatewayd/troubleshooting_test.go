@@ -9,15 +9,15 @@ import (
 	"testing"
 )
 
-// The README promises remedies by the message that a person sees: each message is one that the program says.
-func TestReadmeMessages(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
+// docs/troubleshooting.md promises remedies by the message that a person sees: each message is one that the program says.
+func TestTroubleshooting(t *testing.T) {
+	page, err := os.ReadFile("../../docs/troubleshooting.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, table, found := strings.Cut(string(readme), "| it says | what to do |")
+	_, table, found := strings.Cut(string(page), "| it says | what to do |")
 	if !found {
-		t.Fatal("README.md has no table of messages")
+		t.Fatal("docs/troubleshooting.md has no table of messages")
 	}
 	table, _, _ = strings.Cut(table, "\n\n")
 	var source strings.Builder
@@ -41,7 +41,7 @@ func TestReadmeMessages(t *testing.T) {
 			}
 			n++
 			if !strings.Contains(source.String(), m[1]) {
-				t.Errorf("README.md: nothing says %q", m[1])
+				t.Errorf("docs/troubleshooting.md: nothing says %q", m[1])
 			}
 		}
 	}
