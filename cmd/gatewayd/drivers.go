@@ -19,7 +19,7 @@ import (
 
 func driversCommand() *ffcli.Command {
 	flags := flag.NewFlagSet("drivers", flag.ContinueOnError)
-	c := command("gatewayd drivers [NAME]", "Show what can be connected: sensors and expanders, or all about one of them, with an example.", flags)
+	c := command("gatewayd drivers [NAME]", "Show what can be connected: sensors and expanders, or all about one of them, by the name on the part, too, with an example.", flags)
 	c.Exec = func(_ context.Context, args []string) error {
 		switch {
 		case len(args) > 1:
@@ -43,7 +43,7 @@ func listDrivers(out io.Writer) error {
 	for _, c := range config.ChipTypes() {
 		row(table, c.Type, c.Doc, c.Lines, addressList(c.Addrs), keyNames(c.Keys))
 	}
-	fmt.Fprint(table, "\nAny input line can count: gatewayd drivers counter, and docs/counters.md.\ngatewayd drivers NAME shows all about one of them, with an example.\n")
+	fmt.Fprint(table, "\nAny input line can count, and two can be a knob: gatewayd drivers counter, gatewayd drivers encoder.\ngatewayd drivers NAME shows all about one of them, with an example.\n")
 	return table.Flush()
 }
 
@@ -144,10 +144,13 @@ func showDriver(out io.Writer, name string) error {
 	if d := sensors.Lookup(name); d != nil {
 		return showSensor(out, d)
 	}
-	if name == "counter" {
+	switch name {
+	case "counter":
 		return showCounter(out)
+	case "encoder":
+		return showEncoder(out)
 	}
-	known = append(known, "counter")
+	known = append(known, "counter", "encoder")
 	for _, d := range sensors.Drivers() {
 		known = append(known, d.Name)
 	}

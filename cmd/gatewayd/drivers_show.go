@@ -72,6 +72,16 @@ func showCounter(out io.Writer) error {
 	return table.Flush()
 }
 
+// showEncoder writes all about rotary encoders.
+func showEncoder(out io.Writer) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprint(table, "encoder\na rotary encoder, whose steps are told and can be in rules; docs/counters.md has more\n")
+	showKeys(table, "Keys", config.EncoderKeys())
+	fmt.Fprint(table, "\nAn example:\n\nencoders:\n  - {name: knob, a: GPIO5, b: GPIO6}\noutputs:\n  - {name: light, line: GPIO22}\n"+
+		"rules:\n  - {when: knob, is: clockwise, do: on, output: light}\n  - {when: knob, is: counterclockwise, do: off, output: light}\n")
+	return table.Flush()
+}
+
 func showKeys(table io.Writer, title string, keys []config.KeyDoc) {
 	if len(keys) > 0 {
 		fmt.Fprintf(table, "\n%s\n", title)

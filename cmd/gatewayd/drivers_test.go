@@ -35,6 +35,11 @@ func TestDriverExamples(t *testing.T) {
 	} else if len(cfg.Bridge.Counters) != 1 {
 		t.Errorf("counter: the example has %+v", cfg.Bridge.Counters)
 	}
+	if cfg, _, err := config.Parse("encoder", []byte(show("encoder"))); err != nil {
+		t.Error(err)
+	} else if len(cfg.Bridge.Encoders) != 1 {
+		t.Errorf("encoder: the example has %+v", cfg.Bridge.Encoders)
+	}
 	for _, c := range config.ChipTypes() {
 		if cfg, _, err := config.Parse(c.Type, []byte(show(c.Type))); err != nil {
 			t.Error(err)

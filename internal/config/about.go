@@ -42,6 +42,9 @@ func DriverKeys(d *sensors.Driver) []KeyDoc {
 // CounterKeys describes the keys of a counter.
 func CounterKeys() []KeyDoc { return keyDocs(counterKeys, new(counter)) }
 
+// EncoderKeys describes the keys of a rotary encoder.
+func EncoderKeys() []KeyDoc { return keyDocs(encoderKeys, new(encoder)) }
+
 // ChipDoc describes a type of chip for people.
 type ChipDoc struct {
 	Type    string

@@ -25,7 +25,7 @@ var contactKeys = [2]string{"a", "b"}
 var encoderKeys = slices.Concat(
 	baseKeys(func(e *encoder) *base { return &e.base }),
 	[]key[*encoder]{
-		field("chip", "the chip that both lines are on; the header unless said", reference, func(e *encoder) *string { return &e.contacts[0].chip }, "header"),
+		field("chip", "the chip that both lines are on", reference, func(e *encoder) *string { return &e.contacts[0].chip }, "header"),
 		field("a", "the line of the contact that comes first when it is turned clockwise; swap a and b if it goes the wrong way", lineText,
 			func(e *encoder) *string { return &e.contacts[0].line }).required(),
 		field("b", "the line of the other contact", lineText, func(e *encoder) *string { return &e.contacts[1].line }).required(),

@@ -22,7 +22,7 @@ type wire struct {
 // wireKeys are the keys of every point that is one line.
 func wireKeys[T any](at func(T) *wire) []key[T] {
 	return []key[T]{
-		field("chip", "the chip that the line is on; the header unless said", reference, func(t T) *string { return &at(t).chip }, "header"),
+		field("chip", "the chip that the line is on", reference, func(t T) *string { return &at(t).chip }, "header"),
 		field("line", "the line on its chip", lineText, func(t T) *string { return &at(t).line }).required(),
 		field("active_low", "active is low, as with a button to ground", boolean, func(t T) *bool { return &at(t).ActiveLow }, false),
 	}
