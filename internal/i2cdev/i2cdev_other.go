@@ -31,6 +31,9 @@ func (b *Bus) Tx(addr uint16, _, _ []byte) error {
 // NoAnswer gives false.
 func NoAnswer(error) bool { return false }
 
+// Alone fails.
+func (b *Bus) Alone() (done func(), err error) { return nil, b.none() }
+
 // SetSpeed fails.
 func (b *Bus) SetSpeed(physic.Frequency) error { return b.none() }
 

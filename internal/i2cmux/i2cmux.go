@@ -51,6 +51,14 @@ func (m *Muxes) Channel(bus i2c.Bus, mux uint16, channel int) i2c.Bus {
 	return &branch{bus, t, mux, channel}
 }
 
+// shared is a bus that other programs have, too, such as `gatewayd read` beside the gateway. Between Alone and done none of them opens a
+// channel.
+type shared interface {
+	Alone() (done func(), err error)
+}
+
+var _ shared = (*i2cdev.Bus)(nil)
+
 type branch struct {
 	bus     i2c.Bus
 	trunk   *trunk
@@ -67,6 +75,13 @@ func (b *branch) String() string {
 func (b *branch) Tx(addr uint16, w, r []byte) error {
 	b.trunk.mu.Lock()
 	defer b.trunk.mu.Unlock()
+	if bus, can := b.bus.(shared); can {
+		done, err := bus.Alone()
+		if err != nil {
+			return err
+		}
+		defer done()
+	}
 	b.trunk.learn()
 	for _, other := range slices.Sorted(maps.Keys(b.trunk.open)) {
 		if other == b.mux {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/bits"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -241,4 +242,54 @@ func TestNeverTwoOpen(t *testing.T) {
 	if n := r.wires.Clashes(); n != 0 {
 		t.Errorf("%d times two parts heard the same", n)
 	}
+}
+
+// loner is a bus that several programs have.
+type loner struct {
+	*rig
+	turn *sync.Mutex
+}
+
+func (l loner) Alone() (done func(), err error) {
+	l.turn.Lock()
+	return l.turn.Unlock, nil
+}
+
+// Two programs, such as the gateway and `gatewayd read`, know nothing of each other's transfers.
+func TestTwoPrograms(t *testing.T) {
+	r := newRig(t)
+	var wires, turn sync.Mutex
+	r.fail = func(uint16, []byte) (before, after error) {
+		runtime.Gosched() // there the other one would come in
+		return nil, nil
+	}
+	r.Bus = serial{r.Bus, &wires}
+	var wg sync.WaitGroup
+	for range 2 {
+		var muxes Muxes
+		for i, p := range places {
+			b := muxes.Channel(loner{r, &turn}, p.mux, p.channel)
+			wg.Go(func() {
+				for range 300 {
+					if err := r.read(b, i); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+}
+
+// serial makes one transfer at a time, as the kernel does.
+type serial struct {
+	i2c.Bus
+	mu *sync.Mutex
+}
+
+func (s serial) Tx(addr uint16, w, r []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Bus.Tx(addr, w, r)
 }
