@@ -2,6 +2,8 @@ package gpio
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -184,4 +186,26 @@ func TestExpanderOthersFailedClaim(t *testing.T) {
 			rig.wantReg("olat", 1<<4)
 		})
 	}
+}
+
+// Another program that switches its lines again and again has them set back, and does not make ours unavailable.
+func TestExpanderOthersAgainAndAgain(t *testing.T) {
+	bubble(t, func(t *testing.T, rig *expanderRig) {
+		b, events := rig.bank(othersLines(MCP23017)...)
+		time.Sleep(time.Second)
+		taken(events)
+		for range 1000 {
+			rig.poke(mcpIODIR, 0xf6) // 0 and 3
+			time.Sleep(3 * time.Millisecond)
+		}
+		b.Set("relay", false)
+		time.Sleep(3 * time.Second)
+		if got := taken(events); !slices.Equal(got, []string{"relay off"}) {
+			t.Errorf("told %q, want the relay alone", got)
+		}
+		rig.wantReg("iodir", 0xfffe)
+		if got := strings.Count(rig.log.String(), "lines that are not configured were changed, set back"); got == 0 || got > 2 {
+			t.Errorf("the log told %d times that lines were set back, want once for each state of the relay\n%s", got, &rig.log)
+		}
+	})
 }

@@ -12,15 +12,6 @@ func (e *expander) Read(mask Lines) (Levels, error) {
 	if m == 0 {
 		return Levels{}, e.refused
 	}
-	v, err := e.read(m)
-	if err != nil {
-		e.doubt = 0 // what was read meanwhile did not come to settle it
-	}
-	return v, e.failed(err)
-}
-
-// read is Read of claimed lines.
-func (e *expander) read(m uint16) (Levels, error) {
 	out := m & e.outputs
 	for try := range expanderReads {
 		if e.settling&m != 0 {
@@ -29,11 +20,11 @@ func (e *expander) read(m uint16) (Levels, error) {
 		at := time.Now()
 		s, driven, err := e.readBack(out)
 		if err != nil {
-			return Levels{}, err
+			return Levels{}, e.failed(err)
 		}
 		if out&^driven != 0 || e.lost(s) || try == 0 && e.suspicious(s) {
 			if s, err = e.verify(); err != nil {
-				return Levels{}, err
+				return Levels{}, e.failed(err)
 			}
 			e.observe(s, at)
 			continue
@@ -46,7 +37,7 @@ func (e *expander) read(m uint16) (Levels, error) {
 		high := s.latch&e.outputs | (s.pins&^e.doubt|e.known&e.doubt)&^e.outputs
 		return Levels{Valid: lowLines(valid), High: lowLines(high & valid), Fault: lowLines((s.pins ^ s.latch) & out &^ s.stuck)}, nil
 	}
-	return Levels{}, errExpanderNoise
+	return Levels{}, e.failed(errExpanderNoise)
 }
 
 // readBack scans, and tells which of the outputs in out are driven. A bit that flips in a write may have hit any register, and a bus
