@@ -13,41 +13,58 @@ type Single struct {
 	As       []Quantity // that the driver calls them
 	Took     time.Duration
 	Err      error
+
+	again bool // it was not ready, is open still, and there is time to ask once more
 }
 
 // Once opens a device, measures once, and closes it. A filter that looks back has nothing to look back to. A part that is not ready yet
-// is waited for, for a second more than a measurement of its type can take; the whole takes PollerConfig.Timeout at most, and half a second.
-func Once(ctx context.Context, cfg PollerConfig) Single {
+// is waited for: as long as a measurement of its type can take, twice its own interval where it has one, and a second more. A call to it
+// takes PollerConfig.Timeout at most, and half a second.
+func Once(ctx context.Context, cfg PollerConfig) (s Single) {
 	p := NewPoller(cfg, nil)
-	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
-	defer cancel()
-	done := make(chan Single, 1)
 	start := time.Now()
-	go func() { done <- p.single(ctx) }()
-	var s Single
-	select {
-	case s = <-done:
-	case <-ctx.Done():
-		select {
-		case s = <-done:
-		case <-time.After(grace):
-			s.Err = errors.New("a call to it has not come back: it hangs, or its bus does")
+	end := start.Add(p.cfg.Driver.Time + 2*p.cfg.Driver.Every + singleMore)
+	for {
+		s = p.try(ctx, end)
+		s.Took = time.Since(start)
+		if !s.again {
+			return s
+		}
+		if !sleep(ctx, singleWait) {
+			p.drop()
+			return s
 		}
 	}
-	s.Took = time.Since(start)
-	return s
 }
 
 // singleWait is the wait before a part that is not ready is asked again, and singleMore how much longer than it should need it is asked.
 const singleWait, singleMore = 100 * time.Millisecond, time.Second
 
-func (p *Poller) single(ctx context.Context) (s Single) {
-	defer p.drop()
-	end := time.Now().Add(p.cfg.Driver.Time + singleMore)
-	raw, err := p.once(ctx)
-	for errors.Is(err, ErrNotReady) && time.Now().Before(end) && sleep(ctx, singleWait) {
-		raw, err = p.once(ctx)
+// try measures within the time that a measurement has.
+func (p *Poller) try(ctx context.Context, end time.Time) Single {
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
+	defer cancel()
+	done := make(chan Single, 1)
+	go func() { done <- p.single(ctx, end) }()
+	select {
+	case s := <-done:
+		return s
+	case <-ctx.Done():
 	}
+	select {
+	case s := <-done:
+		return s
+	case <-time.After(grace):
+		return Single{Err: errors.New("a call to it has not come back: it hangs, or its bus does")}
+	}
+}
+
+func (p *Poller) single(ctx context.Context, end time.Time) (s Single) {
+	raw, err := p.once(ctx)
+	if errors.Is(err, ErrNotReady) && ctx.Err() == nil && time.Now().Before(end) {
+		return Single{Err: err, again: true}
+	}
+	defer p.drop()
 	if ctx.Err() != nil {
 		err = late(p.cfg.Timeout, err)
 	}

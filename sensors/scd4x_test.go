@@ -310,3 +310,14 @@ func TestSCDOnce(t *testing.T) {
 		})
 	}
 }
+
+// A single look waits for the first measurement that counts.
+func TestSCDSingle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := Lookup("scd4x")
+		s := Once(t.Context(), PollerConfig{Name: "air", Driver: d, Options: optionsFor(d, newSCDChip(), nil), Every: time.Minute})
+		if s.Err != nil || len(s.Readings) != 3 || s.Took > 12*time.Second {
+			t.Errorf("got %v, %v after %v", s.Readings, s.Err, s.Took)
+		}
+	})
+}
