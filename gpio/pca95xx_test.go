@@ -1,6 +1,7 @@
 package gpio
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -158,10 +159,11 @@ func TestPCA95xxUnsound(t *testing.T) {
 		rig.claim(c, famRelay, famButton, famDoor)
 		edges, stop := rig.start(c)
 		time.Sleep(1001 * time.Millisecond)
-		lost := true
+		var lost atomic.Bool
+		lost.Store(true)
 		rig.mu.Lock()
 		rig.spoil = func(_ int, w, rd []byte, do func() error) error {
-			if lost && rd == nil {
+			if lost.Load() && rd == nil {
 				return nil
 			}
 			return do()
@@ -174,7 +176,7 @@ func TestPCA95xxUnsound(t *testing.T) {
 		}
 		time.Sleep(100 * time.Millisecond)
 		wantEdges(t, edges)
-		lost = false
+		lost.Store(false)
 		time.Sleep(3 * time.Second)
 		wantEdges(t, edges)
 		rig.wantReg("config", 0xfe)

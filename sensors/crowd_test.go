@@ -51,8 +51,10 @@ func crowd(t testing.TB, w *wire, every, lasts time.Duration) map[string][]Sampl
 	defer pollers.Wait()
 	defer cancel()
 	for i := range n {
+		w.parts[uint16(0x08+i)] = newBMxChip(bmeChipID)
+	}
+	for i := range n {
 		addr := uint16(0x08 + i)
-		w.parts[addr] = newBMxChip(bmeChipID)
 		p := NewPoller(PollerConfig{Name: fmt.Sprint("part", i), Driver: Lookup("bme280"), Options: Options{Bus: w, Addr: addr}, Every: every}, samples)
 		pollers.Go(func() { p.Run(ctx) })
 	}

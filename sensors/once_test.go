@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,7 +15,7 @@ import (
 type onceSensor struct {
 	measure func(ctx context.Context, n int) ([]Reading, error)
 	n       int
-	closed  *int
+	closed  *atomic.Int32
 }
 
 func (s *onceSensor) Measure(ctx context.Context) ([]Reading, error) {
@@ -23,7 +24,7 @@ func (s *onceSensor) Measure(ctx context.Context) ([]Reading, error) {
 }
 
 func (s *onceSensor) Close() error {
-	*s.closed++
+	s.closed.Add(1)
 	return nil
 }
 
@@ -40,7 +41,7 @@ func TestOnce(t *testing.T) {
 		treat   Treatment
 		want    string // readings, as they are told and as they were measured; or a part of the error
 		took    time.Duration
-		closed  int
+		closed  int32
 	}{
 		{"works", values, nil, nil, Treatment{}, "[{temperature 20 false} {humidity 40 false}] [{temperature 20 false} {humidity 40 false}]", 0, 1},
 		{"filters", values, nil, nil, Treatment{Name: "inside", Filters: []Filter{{Offset: &offset}, {Median: 5}}},
@@ -70,7 +71,7 @@ func TestOnce(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				closed := 0
+				var closed atomic.Int32
 				d := &Driver{Name: "test", Measures: []Quantity{temperature, humidity}, Time: 2 * time.Second, Open: func(Options) (Sensor, error) {
 					return &onceSensor{measure: c.measure, closed: &closed}, c.open
 				}}
@@ -82,8 +83,8 @@ func TestOnce(t *testing.T) {
 				if s.Err == nil && got != c.want || !strings.Contains(got, c.want) {
 					t.Errorf("got %s, want %s", got, c.want)
 				}
-				if s.Took != c.took || closed != c.closed {
-					t.Errorf("it took %v and closed %d, want %v and %d", s.Took, closed, c.took, c.closed)
+				if s.Took != c.took || closed.Load() != c.closed {
+					t.Errorf("it took %v and closed %d, want %v and %d", s.Took, closed.Load(), c.took, c.closed)
 				}
 				for i, r := range s.Raw {
 					if s.As[i].Name != r.Quantity {
@@ -102,7 +103,7 @@ func TestOnceEnds(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		d := &Driver{Name: "test", Measures: []Quantity{temperature}, Open: func(Options) (Sensor, error) {
-			return &onceSensor{closed: new(int), measure: func(ctx context.Context, n int) ([]Reading, error) { return nil, ctx.Err() }}, nil
+			return &onceSensor{closed: new(atomic.Int32), measure: func(ctx context.Context, n int) ([]Reading, error) { return nil, ctx.Err() }}, nil
 		}}
 		if s := Once(ctx, PollerConfig{Driver: d}); !errors.Is(s.Err, context.Canceled) && !errors.Is(s.Err, context.DeadlineExceeded) {
 			t.Errorf("got %v", s.Err)

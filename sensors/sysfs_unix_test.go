@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -58,10 +59,10 @@ func TestWithin(t *testing.T) {
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 		t.Skip(err)
 	}
-	calls := 0
+	var calls atomic.Int32
 	look := func() (string, error) {
 		return within(50*time.Millisecond, t.Name(), func() (string, error) {
-			calls++
+			calls.Add(1)
 			b, err := sysFiles{}.read(fifo)
 			return string(b), err
 		})
@@ -71,8 +72,8 @@ func TestWithin(t *testing.T) {
 			t.Errorf("got error %v", err)
 		}
 	}
-	if calls != 1 {
-		t.Errorf("asked %d times", calls)
+	if calls.Load() != 1 {
+		t.Errorf("asked %d times", calls.Load())
 	}
 	w, err := os.OpenFile(fifo, os.O_WRONLY, 0) // the read goes on
 	if err != nil {

@@ -119,6 +119,9 @@ func TestJinjaAgrees(t *testing.T) {
 		t.Fatal(len(want), err)
 	}
 	for i, j := range jobs {
+		if strings.HasPrefix(want[i], "<built-in method") {
+			continue // of a payload without that member: Python's objects have some of their own. A sensor's message has them all
+		}
 		parsed, _ := parseTemplate(j.template)
 		got, _, err := parsed.Render(j.payload, j.names)
 		if err != nil || got != want[i] {
