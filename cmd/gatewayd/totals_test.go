@@ -86,6 +86,13 @@ func TestTotalsWriteRarely(t *testing.T) {
 		m.count(bridge.Counted{ID: "c", Pulses: 8})
 		time.Sleep(10 * time.Second)
 		want("not due yet", 0, 2)
+		m.count(bridge.Counted{ID: "c", Pulses: 3, Preset: true})
+		time.Sleep(10 * time.Millisecond)
+		want("a preset soon after", 1, 0)
+		time.Sleep(2 * time.Second)
+		m.count(bridge.Counted{ID: "c", Pulses: 4})
+		time.Sleep(10 * time.Second)
+		want("not due yet, again", 0, 2)
 		cancel()
 		<-ended
 		want("the end", 1, 0)
@@ -95,8 +102,8 @@ func TestTotalsWriteRarely(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if again := newMemory(path, cfg, "boot", slog.New(slog.DiscardHandler)); again.totals.found["c"] != 8 {
-		t.Errorf("found %v, want c: 8", again.totals.found)
+	if again := newMemory(path, cfg, "boot", slog.New(slog.DiscardHandler)); again.totals.found["c"] != 4 {
+		t.Errorf("found %v, want c: 4", again.totals.found)
 	}
 }
 
