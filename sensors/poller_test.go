@@ -347,3 +347,21 @@ func TestPollerSoon(t *testing.T) {
 		}
 	})
 }
+
+// A driver that hangs from the first call on is told, too: a rule that heats must know.
+func TestPollerStuckFromTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		p := &part{open: func(int) error { <-release; return errNobody }}
+		begin := time.Now()
+		samples, _, err := poll(t, PollerConfig{Name: "a", Driver: p.driver(), Every: 10 * time.Second}, 35*time.Second)
+		close(release)
+		if err == nil || len(samples) < 3 {
+			t.Fatalf("%d samples, %v", len(samples), err)
+		}
+		if s := samples[0]; s.Err == nil || !strings.Contains(s.Err.Error(), "stuck") || s.At.Sub(begin) > 7*time.Second {
+			t.Errorf("got %v after %v, want that it is stuck within 7 s", s.Err, s.At.Sub(begin))
+		}
+		synctest.Wait()
+	})
+}
