@@ -117,7 +117,7 @@ type expander struct {
 
 	mu sync.Mutex // guards the following and the sequence of transactions
 	expanderTable
-	taken    bool // Claim has begun to write: all registers are known
+	taken    bool // a Claim has succeeded: all registers are known
 	settled  time.Time
 	odd      uint16 // outputs whose pin differed from the latch when last scanned
 	written  bool   // and the registers have not been compared since

@@ -132,7 +132,6 @@ func (e *expander) claim(fresh, gone uint16, lines []LineConfig, at *[16]int) er
 		}
 	}
 	wrote := have != next.want
-	e.taken = true
 	if err := e.store(have, next.want); err != nil {
 		return err
 	}
@@ -143,6 +142,7 @@ func (e *expander) claim(fresh, gone uint16, lines []LineConfig, at *[16]int) er
 		e.awaitSettled()
 	}
 	if !wrote && fresh&e.inputs() == 0 {
+		e.taken = true
 		return nil
 	}
 	// Edges count from here. This also ends interrupts that the new configuration caused.
@@ -153,6 +153,7 @@ func (e *expander) claim(fresh, gone uint16, lines []LineConfig, at *[16]int) er
 		return err
 	}
 	e.observe(s, at0)
+	e.taken = true
 	return nil
 }
 

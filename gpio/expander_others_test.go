@@ -154,37 +154,60 @@ func TestExpanderOthersHalfReset(t *testing.T) {
 	}
 }
 
-// A Claim that failed half way has not made another program's of what it wrote: the next one does as the first should have.
+// A Claim that failed half way, the first or a later one, has not made another program's of what it wrote: the next one does as it should
+// have, and what the first has switched off is not switched on again meanwhile.
 func TestExpanderOthersFailedClaim(t *testing.T) {
-	low := LineConfig{Name: "fan", Offset: 4, Output: true, ActiveLow: true}
-	for n, more := 0, true; more; n++ {
-		bubble(t, func(t *testing.T, rig *expanderRig) {
-			c := rig.open()
-			first := -1
-			rig.mu.Lock()
-			more = false
-			rig.spoil = func(at int, _, _ []byte, do func() error) error {
-				if first < 0 {
-					first = at
+	fan := LineConfig{Name: "fan", Offset: 4, Output: true, ActiveLow: true}
+	lamp := LineConfig{Name: "lamp", Offset: 5, Output: true, Initial: Off}
+	for _, later := range []bool{false, true} {
+		for n, more := 0, true; more; n++ {
+			bubble(t, func(t *testing.T, rig *expanderRig) {
+				rig.poke(mcpOLAT, 1<<5, 0)
+				rig.poke(mcpIODIR, 0xff&^(1<<5), 0xff) // the lamp is on
+				c := rig.open()
+				var lines []LineConfig
+				if later {
+					lines = append(lines, othersLines(MCP23017)...)
+					rig.claim(c, lines...)
 				}
-				if at < first+n {
-					return do()
+				first := -1
+				rig.mu.Lock()
+				more = false
+				rig.spoil = func(at int, _, _ []byte, do func() error) error {
+					if first < 0 {
+						first = at
+					}
+					if at < first+n {
+						return do()
+					}
+					more = true
+					return fmt.Errorf("the bus fails")
 				}
-				more = true
-				return fmt.Errorf("the bus fails")
-			}
-			rig.mu.Unlock()
-			errs := c.Claim([]LineConfig{low})
-			if more == (errs == nil) {
-				t.Fatalf("transfer %d fails: Claim says %v", n, errs)
-			}
-			rig.mu.Lock()
-			rig.spoil = nil
-			rig.mu.Unlock()
-			rig.claim(c, low)
-			rig.wantReg("iodir", 0xffff&^(1<<4))
-			rig.wantReg("olat", 1<<4)
-		})
+				rig.mu.Unlock()
+				lines = append(lines, fan, lamp)
+				errs := c.Claim(lines)
+				if more == (errs == nil) {
+					t.Fatalf("transfer %d fails: Claim says %v", n, errs)
+				}
+				rig.mu.Lock()
+				rig.spoil = nil
+				rig.mu.Unlock()
+				if wasOff := !rig.level(5); !later {
+					_, stop := rig.start(c)
+					time.Sleep(3 * time.Second)
+					if err := stop(); err != nil {
+						t.Error(err)
+					}
+					if wasOff && rig.level(5) {
+						t.Errorf("the first Claim fails at transfer %d, and the lamp that it switched off is on again", n)
+					}
+				}
+				rig.claim(c, lines...)
+				if driven, latch := ^rig.reg("iodir")&(1<<4|1<<5), rig.reg("olat")&(1<<4|1<<5); driven != 1<<4|1<<5 || latch != 1<<4 {
+					t.Errorf("later: %v, transfer %d fails: then %04x are driven, and the latch is %04x", later, n, driven, latch)
+				}
+			})
+		}
 	}
 }
 
