@@ -366,6 +366,10 @@ func FuzzOtherType(f *testing.F) {
 			rig.poke(v(pcaConfig, in)...)
 			rig.play(fmt.Sprintf("0x20 inputs 0x%x", outside&pca.all()))
 			_, err := mcp.Open(rig.cfg)
+			if (latch|in)&pca.all() == 0 {
+				rig.bus.Close()
+				continue // each of its registers is 0, as those of an MCP can be: nothing tells
+			}
 			for _, s := range rig.taken() {
 				if s[0] == 'w' {
 					t.Errorf("%s as %s: output %04x, configuration %04x, pins %04x: wrote %s", pca.Name, mcp.Name, latch, in, outside, s)

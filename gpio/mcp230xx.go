@@ -14,7 +14,8 @@ const (
 	mcpIODIR   = 0x00 // 1: input
 	mcpIPOL    = 0x02 // 1: GPIO reads inverted
 	mcpGPINTEN = 0x04 // 1: a change pulls the interrupt
-	mcpINTCON  = 0x08 // 1: it is the difference to DEFVAL (0x06) that does
+	mcpDEFVAL  = 0x06
+	mcpINTCON  = 0x08 // 1: it is the difference to DEFVAL that does
 	mcpIOCON   = 0x0a // one register at both addresses
 	mcpGPPU    = 0x0c // 1: 100 kOhm pull-up, 40 to 115 uA
 	mcpINTF    = 0x0e // 1: pulled the interrupt; reading GPIO or INTCAP ends it
@@ -165,7 +166,7 @@ func (c *mcp230xx) attach() (moved bool, err error) {
 	if err != nil || !allZero(r) {
 		return moved, err
 	}
-	for _, reg := range []byte{mcpIODIR, mcpOLAT} { // another type has something else there
+	for _, reg := range []byte{mcpIODIR, mcpDEFVAL, mcpOLAT} { // another type has something else there: a PCA9534 its directions at the second
 		if r, err := c.tx(reg*byte(c.ports)/2, 2); err != nil || reg == mcpIODIR && !allZero(r) || r[0] != 0 {
 			return moved, cmp.Or(err, errOther(c.name))
 		}
