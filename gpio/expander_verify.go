@@ -153,17 +153,29 @@ func (e *expander) verify() (expanderSample, error) {
 
 // fell tells that lines of a write-only chip read low that were written high: outputs, or inputs that are not known to be low. It may have heard
 // wrong what it was told, or was told what was meant for another one.
-func (e *expander) fell(s expanderSample) bool {
-	high := e.want[exLatch]&e.outputs | (e.known|^e.seen)&e.inputs()&^e.settling
-	return e.kind.latchOut && high&^s.pins != 0
+func (e *expander) fell(s expanderSample) bool { return e.fallen(s) != 0 }
+
+func (e *expander) fallen(s expanderSample) uint16 {
+	if !e.kind.latchOut {
+		return 0
+	}
+	return (e.want[exLatch]&e.outputs | (e.known|^e.seen)&e.inputs()&^e.settling) &^ s.pins
 }
 
-// refresh writes what cannot be read back once more, and then reads: writing ends an interrupt.
+// refresh writes what cannot be read back once more, and then reads: writing ends an interrupt. A line that was high before may have been
+// pulled low by that very write, so that it is written again.
 func (e *expander) refresh(s expanderSample) (expanderSample, error) {
-	if err := e.chip.put(exLatch, e.want[exLatch]); err != nil {
-		return s, err
+	for range expanderReads {
+		before := s.pins
+		if err := e.chip.put(exLatch, e.want[exLatch]); err != nil {
+			return s, err
+		}
+		var err error
+		if s, err = e.chip.scan(false, true); err != nil || e.fallen(s)&before == 0 {
+			return s, err
+		}
 	}
-	return e.chip.scan(false, true)
+	return s, errExpanderNoise
 }
 
 // insist writes a write-only chip once more before a line that fell is believed, as fell says.

@@ -142,3 +142,24 @@ func TestPCF857xDoubtAndFailure(t *testing.T) {
 		})
 	}
 }
+
+// Where a pressed button has the chip told once more at the start, a bit that flips in that pulls another line low: that line is not pressed.
+func TestPCF857xSpoiltRefresh(t *testing.T) {
+	for n := range 6 {
+		pcfBubble(t, func(t *testing.T, rig *expanderRig) {
+			rig.rest()
+			rig.input(int(famButton.Offset), false)
+			rig.spoilNext(n, func(_, rd []byte) bool { return rd == nil }, func(w, rd []byte, do func() error) error {
+				w[0] ^= 1 << famDoor.Offset
+				defer func() { w[0] ^= 1 << famDoor.Offset }()
+				return do()
+			})
+			_, events := rig.bank(famButton, famDoor, famRelay)
+			time.Sleep(3 * time.Second)
+			got := taken(events)
+			if !slices.Contains(got, "button on") || !slices.Contains(got, "door off") || slices.Contains(got, "door on") || slices.Contains(got, "door on edge") {
+				t.Errorf("write %d is spoilt: told %q", n, got)
+			}
+		})
+	}
+}
