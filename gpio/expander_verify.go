@@ -136,6 +136,7 @@ func (e *expander) verify() (expanderSample, error) {
 		if err := e.store(have, e.want); err != nil {
 			return s, err
 		}
+		bad := e.bad
 		e.repaired(have, moved)
 		if have, s, err = e.chip.load(); err == nil && have != e.want {
 			have, s, err = e.loadSure()
@@ -144,6 +145,7 @@ func (e *expander) verify() (expanderSample, error) {
 			err = errExpanderForgets
 		}
 		if err != nil {
+			e.bad = bad // it counts as a failure, and not as a repair that did not last
 			return s, err
 		}
 	}

@@ -185,3 +185,30 @@ func TestPCA95xxUnsound(t *testing.T) {
 		}
 	})
 }
+
+// Two repairs that get lost, and a third that does not, are no reason to give the chip up: each of them is a failure, and no repair that did
+// not last.
+func TestPCA95xxLostRepairs(t *testing.T) {
+	bubble(t, func(t *testing.T, _ *expanderRig) {
+		rig := newRigOf(t, pca9534)
+		rig.rest()
+		_, events := rig.bank(famRelay, famDoor)
+		time.Sleep(time.Second)
+		taken(events)
+		lost := 0
+		rig.mu.Lock()
+		rig.spoil = func(_ int, _, rd []byte, do func() error) error {
+			if rd == nil && lost < 2 {
+				lost++
+				return nil
+			}
+			return do()
+		}
+		rig.mu.Unlock()
+		rig.poke(pcaOutput, 0xff)
+		time.Sleep(10 * time.Second)
+		if got := taken(events); len(got) > 0 || lost != 2 || rig.level(0) {
+			t.Errorf("%d writes were lost, told %q, and the relay is high: %v", lost, got, rig.level(0))
+		}
+	})
+}

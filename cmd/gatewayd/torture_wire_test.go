@@ -85,6 +85,7 @@ type wire struct {
 	second int64
 	hit    map[uint16]map[int]int // by address and line: when its bit was flipped last, as a count of transfers
 	serial map[uint16]int
+	broken map[string]int // readings that broke off: when, as a count of transfers
 	truth  map[uint16][]registers
 	spoilt map[uint16]time.Time // when a write may have gone wrong
 	dirty  map[uint16]bool      // and the chip was not reset since
