@@ -188,7 +188,8 @@ func (e *expander) insist() error {
 	return e.chip.put(exLatch, e.want[exLatch])
 }
 
-// loadSure reads the registers until they read the same twice, as I2C has no check sum and writes are to follow from them.
+// loadSure reads the registers until they read the same twice, as I2C has no check sum and writes are to follow from them. Of a write-only
+// chip the pins of outputs are what is read.
 func (e *expander) loadSure() (expanderRegs, expanderSample, error) {
 	have, s, err := e.chip.load()
 	for range 4 {
@@ -196,7 +197,7 @@ func (e *expander) loadSure() (expanderRegs, expanderSample, error) {
 		if err != nil {
 			break
 		}
-		if have, s, err = e.chip.load(); err == nil && have == before {
+		if have, s, err = e.chip.load(); err == nil && have == before && (!e.kind.latchOut || (s.pins^earlier.pins)&e.outputs == 0) {
 			return have, s.after(earlier), nil
 		}
 	}

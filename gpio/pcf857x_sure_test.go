@@ -57,6 +57,12 @@ func TestPCF857xLostWish(t *testing.T) {
 			}
 			return nil, false
 		}},
+		{"a bit flips in the second reading", func(n int, rd []byte) (error, bool) {
+			if rd != nil && n == 2 {
+				rd[0] ^= 1
+			}
+			return nil, false
+		}},
 		{"the next write fails", func(n int, rd []byte) (error, bool) { return bus.EREMOTEIO, rd == nil && n < 4 }},
 		{"the next two fail", func(n int, rd []byte) (error, bool) { return bus.EREMOTEIO, rd == nil && n < 12 }},
 		{"readings differ", func(n int, rd []byte) (error, bool) {
