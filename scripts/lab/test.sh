@@ -1,10 +1,10 @@
 #!/bin/sh
-# Proves the gateway on a real kernel: boots labs, two at the same time, and runs in them the tests that need one: e2e's of lines, brokers and
-# crashes in the one; those of gpio, internal/i2cdev and the I2C simulator, and then e2e's of parts, in the others; and, asked for by name
-# (TestService), those of e2e that need systemd as the first process: that one hangs now and then. A line for each test; the output of a
-# package that failed.
+# Proves the gateway on a real kernel: boots labs and runs in them the tests that need one: e2e's of lines, brokers and crashes in the one;
+# those of gpio, internal/i2cdev and the I2C simulator beside it in another; then e2e's of parts; and, asked for by name (TestService), those
+# of e2e that need systemd as the first process: that one hangs now and then. A line for each test; the output of a package that failed. A
+# test that fails is run once more, and is told as doubtful if it passes then.
 # test.sh [REGEXP]   only the tests whose name matches
-# Five minutes. Without a kernel it says why and that all is skipped, and exits with 0. Needs, besides what kernel.sh says: go,
+# Nine minutes. Without a kernel it says why and that all is skipped, and exits with 0. Needs, besides what kernel.sh says: go,
 # mosquitto, mosquitto-clients, gpiod (version 1), i2c-tools.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -15,7 +15,7 @@ LAB_KERNEL=$(scripts/lab/kernel.sh 2>&1) || {
 	exit 0
 }
 export LAB_KERNEL
-export LAB_SECONDS="${LAB_SECONDS:-600}"
+export LAB_SECONDS="${LAB_SECONDS:-800}"
 for tool in mosquitto:mosquitto mosquitto_pub:mosquitto-clients gpioset:gpiod i2cget:i2c-tools; do
 	command -v "${tool%:*}" >/dev/null || { echo "skip  every test of the lab: it needs the package ${tool#*:}"; exit 0; }
 done
@@ -50,7 +50,17 @@ suite() { # PACKAGE'S-FOLDER FILTER [NOT-THESE]
 	name=$(basename "$1") code=0
 	(cd "$1" && "$BIN/$name.test" -test.v -test.run "$2" -test.skip "${3:-^$}" -test.timeout 570s) >"/run/$name" 2>&1 || code=$?
 	sed -n -E 's/^--- (PASS|FAIL|SKIP): /\1  '"$name"' /p' "/run/$name" | sed -e 's/^PASS/pass/' -e 's/^SKIP/skip/'
-	[ $code = 0 ] || { failed=1; echo "--- all of $name, which ended with $code:"; cat "/run/$name"; }
+	[ $code != 0 ] || return 0
+	echo "--- all of $name, which ended with $code:"
+	cat "/run/$name"
+	# In the lab a look at the clock is a system call, and all has one processor: what a busy machine has spoilt is well the second time.
+	again=$(sed -n 's/^--- FAIL: \([A-Za-z0-9_]*\) .*/\1/p' "/run/$name" | paste -sd '|' -)
+	if [ -n "$again" ] && (cd "$1" && "$BIN/$name.test" -test.v -test.run "^($again)\$" -test.timeout 300s) >"/run/$name.again" 2>&1; then
+		echo "doubtful  $name $again: failed once, and then passed: is the machine busy?"
+		return 0
+	fi
+	failed=1
+	[ -z "$again" ] || { echo "--- $again, once more:"; cat "/run/$name.again"; }
 }
 J
 cat "$work/suite" - >"$work/small.sh" <<'J'
@@ -82,7 +92,6 @@ started=$(date +%s)
 	scripts/lab/boot.sh "$work/small.sh" "BIN=$work" "RUN=${1:-}" || code=$?
 	case ${1:-} in
 	'')
-		scripts/lab/boot.sh "$work/large.sh" "BIN=$work" "RUN=$parts" SKIP= || code=$?
 		echo "skip  e2e, under systemd: by name only (test.sh TestService): now and then systemd hangs in there"
 		;;
 	TestService*)
@@ -103,6 +112,8 @@ code=0
 wait "$small" || code=$?
 small=''
 cat "$work/small"
+# After the others, for these want a processor each for what they simulate and for what they watch.
+if [ $# = 0 ]; then scripts/lab/boot.sh "$work/large.sh" "BIN=$work" "RUN=$parts" SKIP= || large=$?; fi
 echo "the lab: $(($(date +%s) - started)) s"
 if [ $code != 0 ] || [ $large != 0 ]; then
 	echo "FAIL  the lab's jobs ended with $code and $large"

@@ -192,6 +192,7 @@ rules:
 		for range detents {
 			for _, contact := range []int{first, 1 - first, first, 1 - first} {
 				lines[contact].edges(1 + 2*rand.IntN(6))
+				time.Sleep(time.Millisecond) // no hand is faster; edges of both within one interrupt's latency have no order
 			}
 		}
 	}

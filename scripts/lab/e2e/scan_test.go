@@ -143,8 +143,11 @@ sensors: [{name: attic, type: bme280, every: 1s}]
 		}
 	}()
 	const presses = 20
-	for range presses {
-		i2c.press("0x21", "a0")
+	for i := range presses { // each is held until it was seen, as the lab may be busy
+		i2c.do("0x21 input a0 low")
+		o.shows(root+"light", map[bool]string{true: "ON", false: "OFF"}[i%2 == 0])
+		i2c.do("0x21 input a0 open")
+		o.shows(root+"button", "OFF")
 	}
 	close(stop)
 	<-done
