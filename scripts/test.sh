@@ -1,5 +1,5 @@
 #!/bin/sh
-# Tests everything that this machine can, and says what it could not and why. About ten minutes, some more the first time.
+# Tests everything that this machine can, and says what it could not and why. About twenty minutes, some more the first time.
 # test.sh [--quick] [-v]   --quick: no cluster, no fuzzing, no lab    -v: the output of the steps that pass, too
 # Debian packages that are missing are installed where it is root and apt is there. The lab's kernel is what scripts/lab/kernel.sh finds.
 # Exits with 1 if a step failed; all others are done nevertheless. The last line: N passed, N failed, N skipped.
