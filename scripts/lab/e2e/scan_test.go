@@ -121,6 +121,7 @@ sensors: [{name: attic, type: bme280, every: 1s}]
 `)
 	o.shows(root+"status", "online")
 	o.shows(root+"light", "OFF")
+	o.shows(root+"button", "OFF")
 	saw := i2c.watch()
 	stop, done := make(chan struct{}), make(chan struct{})
 	scans := 0
