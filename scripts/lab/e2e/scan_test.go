@@ -147,6 +147,7 @@ sensors: [{name: attic, type: bme280, every: 1s}]
 	for i := range presses { // each is held until it was seen, as the lab may be busy
 		i2c.do("0x21 input a0 low")
 		o.shows(root+"light", map[bool]string{true: "ON", false: "OFF"}[i%2 == 0])
+		time.Sleep(250 * time.Millisecond) // there is time for a look
 		i2c.do("0x21 input a0 open")
 		o.shows(root+"button", "OFF")
 	}
