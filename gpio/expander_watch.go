@@ -151,8 +151,8 @@ func (e *expander) look(at time.Time, full, burst bool) (s expanderSample, err e
 		if err != nil {
 			return s, err
 		}
-		if e.repairs == repairs {
-			e.observe(s, at) // it was true
+		if e.repairs == repairs && (e.kind.captures || s.pins != 0 || after.pins == 0) { // it was true; zeros that are gone were a bus that was held
+			e.observe(s, at)
 		}
 		s = after
 	}

@@ -212,3 +212,34 @@ func TestPCA95xxLostRepairs(t *testing.T) {
 		}
 	})
 }
+
+// A scan while SDA is held low, and a bit that flips in the comparison that follows, are no press.
+func TestPCA95xxHeldAndFlipped(t *testing.T) {
+	bubble(t, func(t *testing.T, _ *expanderRig) {
+		rig := newRigOf(t, pca9534)
+		rig.rest()
+		_, events := rig.bank(famRelay, famButton, famDoor)
+		time.Sleep(1100 * time.Millisecond)
+		taken(events)
+		n := 0
+		rig.mu.Lock()
+		rig.spoil = func(_ int, w, rd []byte, do func() error) error {
+			err := do()
+			if rd == nil || w[0] != pcaInput {
+				return err
+			}
+			switch n++; n {
+			case 1:
+				clear(rd)
+			case 2:
+				rd[0] &^= 1 << famButton.Offset
+			}
+			return err
+		}
+		rig.mu.Unlock()
+		time.Sleep(time.Second)
+		if got := taken(events); len(got) > 0 || n < 3 {
+			t.Errorf("told %q after %d readings, and nothing happened", got, n)
+		}
+	})
+}
