@@ -135,20 +135,7 @@ func TestAHTFaults(t *testing.T) {
 				if tt.before != nil {
 					tt.before(c)
 				}
-				d := Lookup(driver)
-				s, err := d.Open(Options{Bus: c, Addr: 0x38})
-				if err == nil {
-					if tt.then != nil {
-						tt.then(c)
-					}
-					var got []Reading
-					if got, err = s.Measure(t.Context()); err == nil {
-						err = d.check(got, d.Measures)
-					}
-				}
-				if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
-					t.Errorf("%s, %s: got error %v, want %q", driver, tt.name, err, tt.want)
-				}
+				wantError(t, measureOnce(t, driver, c, tt.then), tt.want)
 			})
 		}
 	}

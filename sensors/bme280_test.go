@@ -317,19 +317,7 @@ func TestBMxFaults(t *testing.T) {
 				if tt.before != nil {
 					tt.before(c)
 				}
-				s, err := Lookup("bme280").Open(Options{Bus: c, Addr: 0x76})
-				if err == nil {
-					if tt.then != nil {
-						tt.then(c)
-					}
-					var got []Reading
-					if got, err = s.Measure(t.Context()); err == nil {
-						err = Lookup("bme280").check(got, Lookup("bme280").Measures)
-					}
-				}
-				if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
-					t.Errorf("got error %v, want %q", err, tt.want)
-				}
+				wantError(t, measureOnce(t, "bme280", c, tt.then), tt.want)
 			})
 		})
 	}

@@ -296,20 +296,8 @@ func TestBME680Faults(t *testing.T) {
 				if tt.before != nil {
 					tt.before(c)
 				}
-				d := Lookup("bme680")
-				s, err := d.Open(Options{Bus: c, Addr: 0x77})
-				if err == nil {
-					if tt.then != nil {
-						tt.then(c)
-					}
-					var got []Reading
-					if got, err = s.Measure(t.Context()); err == nil {
-						err = d.check(got, d.Measures)
-					}
-				}
-				if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
-					t.Errorf("got error %v, want %q", err, tt.want)
-				}
+				err := measureOnce(t, "bme680", c, tt.then)
+				wantError(t, err, tt.want)
 				if unready := strings.HasPrefix(tt.want, "not ready"); unready != errors.Is(err, ErrNotReady) {
 					t.Errorf("ErrNotReady: %v", err)
 				}

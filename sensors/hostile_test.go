@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -118,6 +119,32 @@ func (h *hostile) use(t *testing.T, ctx context.Context, d *Driver) error {
 		}
 	}
 	return err
+}
+
+// measureOnce opens a chip, has something happen to it, and measures once, as a Poller does.
+func measureOnce[C i2c.Bus](t *testing.T, driver string, chip C, then func(C)) error {
+	t.Helper()
+	d := Lookup(driver)
+	s, err := d.Open(Options{Bus: chip, Addr: d.Addrs[0]})
+	if err != nil {
+		return err
+	}
+	if then != nil {
+		then(chip)
+	}
+	got, err := s.Measure(t.Context())
+	if err == nil {
+		err = d.check(got, d.Measures)
+	}
+	return err
+}
+
+// wantError wants an error that says so; empty: none.
+func wantError(t *testing.T, err error, want string) {
+	t.Helper()
+	if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+		t.Errorf("got error %v, want %q", err, want)
+	}
 }
 
 func fill(r []byte, v byte) error {
